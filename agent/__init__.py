@@ -1,0 +1,1 @@
+"""The agent: the news comes in, the answers go out."""
