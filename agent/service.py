@@ -1,0 +1,311 @@
+"""Every command of Tidings as one call that takes and gives plain JSON; the command line and the daemon share it."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from agent.collect import Collector
+from agent.errors import ConfigError
+from agent.feed_list import load_feeds
+from agent.fetch import FetchedPage
+from agent.ingest import IngestReport, Reading, ingest
+from agent.moments import parse_as_of, parse_since
+from agent.progress import Progress, SilentProgress
+from agent.questions import parse_question
+from agent.settings import Settings
+from agent.views import JSON, answer_view, as_json, fact_view, match_view
+from kb import Feed, FeedState, KnowledgeBase
+
+logger = logging.getLogger(__name__)
+
+Arguments = Mapping[str, JSON]
+
+DEFAULT_LIMIT = 10
+MAX_LIMIT = 1000
+MAX_TEXT_CHARS = 4000
+
+
+class Service:
+    """The commands over one open knowledge base. Thread-safe; one ingest at a time."""
+
+    def __init__(
+        self,
+        kb: KnowledgeBase,
+        reading: Reading,
+        settings: Settings,
+        *,
+        home: Path,
+        collector: Collector,
+    ) -> None:
+        self.kb = kb
+        self.reading = reading
+        self.settings = settings
+        self.home = home
+        self._collector = collector
+        self._ingesting = threading.Lock()
+
+    def call(self, command: str, arguments: Arguments, progress: Progress | None = None) -> Any:
+        """Run one command of `COMMANDS`.
+
+        Raises:
+            ConfigError: an argument is missing, unknown or malformed.
+        """
+        known = COMMANDS[command]
+        given = {name: value for name, value in arguments.items() if value is not None}
+        unknown = sorted(given.keys() - known.arguments)
+        if unknown:
+            raise ConfigError(f"{command}: unknown argument {unknown[0]!r}")
+        return known.run(self, given, progress or SilentProgress())
+
+    # ------------------------------------------------------------------------------------------- reading news
+    def subscribe(self, arguments: Arguments) -> list[FeedState]:
+        """Subscribe the feeds that the arguments name, and return their states; without any, all subscriptions."""
+        name = _text(arguments, "feeds")
+        if name is None:
+            states = self.kb.feed_states()
+            if not states:
+                raise ConfigError("no feeds are subscribed: name a list with --feeds FILE-or-URL")
+            return states
+        feeds = self._listed_feeds(name, _text(arguments, "feeds_text"))
+        self.kb.subscribe(feeds)
+        urls = {feed.url for feed in feeds}
+        return [state for state in self.kb.feed_states() if state.feed.url in urls]
+
+    def ingest(self, arguments: Arguments, progress: Progress) -> JSON:
+        """Check the named feeds now, due or not, and learn from what they bring."""
+        with self._ingesting:
+            return as_json(self._ingest(self.subscribe(arguments), progress))
+
+    def ingest_due(self) -> IngestReport:
+        """One tick of the daemon: the feeds whose time has come, and whatever was left unfinished."""
+        with self._ingesting:
+            due = self.kb.due_feeds(self._collector.clock(), self.settings.schedule.batch)
+            return self._ingest(due, SilentProgress())
+
+    def wait_until_idle(self, timeout_s: float) -> bool:
+        """Wait until no ingest runs; False when one still does after `timeout_s` seconds."""
+        if not self._ingesting.acquire(timeout=timeout_s):
+            return False
+        self._ingesting.release()
+        return True
+
+    def _ingest(self, states: list[FeedState], progress: Progress) -> IngestReport:
+        received = self._collector.fetcher.received_bytes
+        report = ingest(states, self.kb, self.reading, self._collector, progress)
+        received = self._collector.fetcher.received_bytes - received
+        return replace(report, received_mb=round(received / 1e6, 3))
+
+    def _listed_feeds(self, name: str, text: str | None) -> tuple[Feed, ...]:
+        if text is not None:
+            return load_feeds(name, text=text)
+        if not name.startswith(("http://", "https://")):
+            raise ConfigError(f"{name}: neither a URL nor a file that was read")
+        page = self._collector.fetcher.fetch_feed(name, etag=None, last_modified=None)
+        if not isinstance(page, FetchedPage):
+            raise ConfigError(f"{name}: answered 304 to a first request")
+        return load_feeds(name, text=page.body.decode(page.charset or "utf-8", "replace"))
+
+    # ------------------------------------------------------------------------------------------- asking
+    def ask(self, arguments: Arguments, _progress: Progress) -> JSON:
+        """Answer a question from the store, or say that it is not known."""
+        question = _required(arguments, "question")
+        reply = self.kb.answer(
+            parse_question(question),
+            as_of=_as_of(arguments),
+            limit=_limit(arguments, 5),
+            threshold=_share(arguments, "threshold"),
+        )
+        return answer_view(reply)
+
+    def search(self, arguments: Arguments, _progress: Progress) -> JSON:
+        """The facts nearest to a text, best first."""
+        matches = self.kb.search(
+            _required(arguments, "text"),
+            as_of=_as_of(arguments),
+            limit=_limit(arguments),
+            publisher=_text(arguments, "publisher"),
+            since=self._since(arguments),
+        )
+        return [match_view(match) for match in matches]
+
+    def topics(self, arguments: Arguments, _progress: Progress) -> JSON:
+        """Stories, the latest first."""
+        return as_json(
+            self.kb.stories(
+                since=self._since(arguments), as_of=_as_of(arguments), limit=_limit(arguments)
+            )
+        )
+
+    def whats_new(self, arguments: Arguments, _progress: Progress) -> JSON:
+        """What was learned since a moment, by story."""
+        since = self._since(arguments) or parse_since("1d", now=self._collector.clock())
+        news = self.kb.whats_new(since, limit=_limit(arguments))
+        return {"since": since.isoformat(), "stories": as_json(news)}
+
+    # ------------------------------------------------------------------------------------------- explaining
+    def feeds(self, arguments: Arguments, _progress: Progress) -> JSON:
+        """The health of every subscription, and why entries brought no article."""
+        reset = _text(arguments, "reset")
+        if reset is not None:
+            self.kb.reset_feed(reset)
+        now = self._collector.clock()
+        return {
+            "feeds": [_feed_view(state, now) for state in self.kb.feed_states()],
+            "rejections": [
+                {"reason": reason, "entries": count} for reason, count in self.kb.rejections()
+            ],
+        }
+
+    def why(self, arguments: Arguments, _progress: Progress) -> JSON:
+        """Why a fact is in the store: its sources and every decision about it."""
+        fact_id = _required(arguments, "fact")
+        fact = self.kb.fact(fact_id)
+        if fact is None:
+            raise ConfigError(f"no fact {fact_id!r} in this store")
+        decisions = self.kb.decisions_of(fact_id)
+        return {"fact": fact_view(fact), "decisions": as_json(decisions)}
+
+    def why_not(self, arguments: Arguments, _progress: Progress) -> JSON:
+        """Why a text is not in the store as a fact of its own: the decisions about sentences like it."""
+        text = _required(arguments, "text")
+        return {"text": text, "decisions": as_json(self.kb.decisions_like(text, _limit(arguments)))}
+
+    def export_decisions(self, _arguments: Arguments, _progress: Progress) -> JSON:
+        """Every decision, ordered; nothing in it depends on the clock or the machine."""
+        return [as_json(decision) for decision in self.kb.export_decisions()]
+
+    # ------------------------------------------------------------------------------------------- keeping house
+    def verify(self, _arguments: Arguments, _progress: Progress) -> JSON:
+        """Re-read every fact's span in its article."""
+        report = self.kb.verify()
+        return {
+            "facts": report.facts,
+            "unsupported": len(report.unsupported),
+            "unsupported_facts": as_json(report.unsupported),
+            "index_missing": report.index_missing,
+            "index_extra": report.index_extra,
+        }
+
+    def reindex(self, _arguments: Arguments, progress: Progress) -> JSON:
+        """Rebuild the vector and the lexical index from the rows."""
+        steps = _Steps(progress)
+        return {"indexed": self.kb.reindex(progress=steps)}
+
+    def doctor(self, _arguments: Arguments, _progress: Progress) -> JSON:
+        """Where everything is, whether it is sound, and how much there is."""
+        return {
+            "home": str(self.home),
+            "encoder": self.reading.embedder.name,
+            "tagger": self.reading.tagger.name,
+            "counts": as_json(self.kb.counts()),
+        }
+
+    def _since(self, arguments: Arguments) -> datetime | None:
+        text = _text(arguments, "since")
+        return None if text is None else parse_since(text, now=self._collector.clock())
+
+
+class _Steps:
+    """The knowledge base's (done, total) reports as a progress phase."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._done = -1
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._done < 0:
+            self._progress.phase("indexing", total)
+            self._done = 0
+        self._progress.advance(done - self._done)
+        self._done = done
+
+
+# ---------------------------------------------------------------------------------------------- arguments
+def _text(arguments: Arguments, name: str) -> str | None:
+    value = arguments.get(name)
+    if value is not None and not isinstance(value, str):
+        raise ConfigError(f"{name}: not a text")
+    return value
+
+
+def _required(arguments: Arguments, name: str) -> str:
+    value = (_text(arguments, name) or "").strip()
+    if not value:
+        raise ConfigError(f"{name}: missing or empty")
+    if len(value) > MAX_TEXT_CHARS:
+        raise ConfigError(f"{name}: longer than {MAX_TEXT_CHARS} characters")
+    return value
+
+
+def _limit(arguments: Arguments, default: int = DEFAULT_LIMIT) -> int:
+    value = arguments.get("limit")
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_LIMIT:
+        raise ConfigError(f"limit: not a number from 1 to {MAX_LIMIT}")
+    return value
+
+
+def _share(arguments: Arguments, name: str) -> float | None:
+    value = arguments.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ConfigError(f"{name}: not a number from 0 to 1")
+    return float(value)
+
+
+def _as_of(arguments: Arguments) -> datetime | None:
+    text = _text(arguments, "as_of")
+    return None if text is None else parse_as_of(text)
+
+
+# ---------------------------------------------------------------------------------------------- shapes
+def _feed_view(state: FeedState, now: datetime) -> JSON:
+    last = state.last_entry_at
+    return {
+        "title": state.feed.title,
+        "url": state.feed.url,
+        "current_url": state.current_url,
+        "tags": list(state.feed.tags),
+        "status": state.status.value,
+        "last_checked_at": as_json(state.last_checked_at),
+        "last_success_at": as_json(state.last_success_at),
+        "next_check_at": as_json(state.next_check_at),
+        "hold_until": as_json(state.hold_until),
+        "errors_in_a_row": state.error_count,
+        "last_error": state.last_error,
+        "entries": state.entry_count,
+        "silent_days": None if last is None else (now - last).days,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    run: Callable[[Service, Arguments, Progress], JSON]
+    arguments: frozenset[str]
+
+
+def _command(run: Callable[[Service, Arguments, Progress], JSON], *arguments: str) -> _Command:
+    return _Command(run, frozenset(arguments))
+
+
+COMMANDS: Mapping[str, _Command] = {
+    "ingest": _command(Service.ingest, "feeds", "feeds_text"),
+    "ask": _command(Service.ask, "question", "as_of", "limit", "threshold"),
+    "search": _command(Service.search, "text", "as_of", "limit", "publisher", "since"),
+    "topics": _command(Service.topics, "since", "as_of", "limit"),
+    "whats-new": _command(Service.whats_new, "since", "limit"),
+    "feeds": _command(Service.feeds, "reset"),
+    "why": _command(Service.why, "fact"),
+    "why-not": _command(Service.why_not, "text", "limit"),
+    "export-decisions": _command(Service.export_decisions),
+    "verify": _command(Service.verify),
+    "reindex": _command(Service.reindex),
+    "doctor": _command(Service.doctor),
+}
+"""Every command by the name that the command line and the HTTP path give it."""

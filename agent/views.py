@@ -1,0 +1,82 @@
+"""Values as plain JSON: the shapes that other programs rely on. Pure."""
+
+import dataclasses
+from collections.abc import Mapping
+from datetime import datetime
+from enum import Enum
+
+from kb import Answer, Fact, Match, NoAnswer
+
+JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
+
+SCORE_DIGITS = 4
+
+
+def as_json(value: object) -> JSON:
+    """Turn dataclasses, tuples, enums and datetimes into what `json.dumps` takes; times as ISO 8601 in UTC."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: as_json(getattr(value, field.name)) for field in dataclasses.fields(value)
+        }
+    if isinstance(value, Mapping):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [as_json(item) for item in value]
+    if isinstance(value, Enum):
+        return as_json(value.value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return str(value)
+
+
+def answer_view(reply: Answer | NoAnswer) -> JSON:
+    """The contract of `ask --json`."""
+    known = isinstance(reply, Answer)
+    return {
+        "question": reply.question,
+        "known": known,
+        "probability": round(reply.probability, SCORE_DIGITS),
+        "answer": reply.answer if isinstance(reply, Answer) else None,
+        "as_of": as_json(reply.as_of),
+        "facts": [match_view(match) for match in reply.facts] if isinstance(reply, Answer) else [],
+        "conflicts": (
+            [match_view(match) for match in reply.conflicts] if isinstance(reply, Answer) else []
+        ),
+        "nearest": [match_view(match) for match in reply.nearest],
+    }
+
+
+def match_view(match: Match) -> JSON:
+    """A fact beside a question, with the span that answers."""
+    view = fact_view(match.fact)
+    view["score"] = round(match.scores.probability, SCORE_DIGITS)
+    view["answer"] = match.answer
+    view["answer_start_char"] = match.answer_start_char
+    view["answer_end_char"] = match.answer_end_char
+    return view
+
+
+def fact_view(fact: Fact) -> dict[str, JSON]:
+    """A fact with its source and its two clocks."""
+    article = fact.article
+    return {
+        "id": fact.id,
+        "quote": fact.evidence.quote,
+        "start_char": fact.evidence.start_char,
+        "end_char": fact.evidence.end_char,
+        "valid_from": as_json(fact.valid_from),
+        "recorded_at": as_json(fact.recorded_at),
+        "superseded_at": as_json(fact.superseded_at),
+        "superseded_by": fact.superseded_by,
+        "publishers": list(fact.publishers),
+        "copies": fact.copies,
+        "article": {
+            "id": article.id,
+            "title": article.title,
+            "url": article.url,
+            "published_at": as_json(article.published_at),
+            "publisher": article.publisher,
+        },
+    }

@@ -1,0 +1,84 @@
+"""The knowledge base: facts with evidence in SQL, an index of their vectors, and the verdicts between them."""
+
+import logging
+
+from kb.answerability import Answerability
+from kb.errors import IndexMismatch, KBError, MigrationError, StoreBusy, StoreError
+from kb.knowledge_base import KnowledgeBase
+from kb.lock import HomeLock
+from kb.protocols import Embedder, FloatArray
+from kb.reports import FactSource, StoreCounts, StoryNews, StorySummary, VerifyReport
+from kb.values import (
+    Answer,
+    AnswerKind,
+    Article,
+    ArticleReport,
+    CheckOutcome,
+    Decision,
+    Draft,
+    Entity,
+    Entry,
+    Evidence,
+    Fact,
+    Feed,
+    FeedCheck,
+    FeedState,
+    FeedStatus,
+    FullText,
+    Match,
+    NoAnswer,
+    Question,
+    QueuedEntry,
+    Scores,
+    Story,
+    StoryProfile,
+    Topics,
+    Verdict,
+    content_id,
+)
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())
+
+__all__ = [
+    "Answer",
+    "AnswerKind",
+    "Answerability",
+    "Article",
+    "ArticleReport",
+    "CheckOutcome",
+    "Decision",
+    "Draft",
+    "Embedder",
+    "Entity",
+    "Entry",
+    "Evidence",
+    "Fact",
+    "FactSource",
+    "Feed",
+    "FeedCheck",
+    "FeedState",
+    "FeedStatus",
+    "FloatArray",
+    "FullText",
+    "HomeLock",
+    "IndexMismatch",
+    "KBError",
+    "KnowledgeBase",
+    "Match",
+    "MigrationError",
+    "NoAnswer",
+    "Question",
+    "QueuedEntry",
+    "Scores",
+    "StoreBusy",
+    "StoreCounts",
+    "StoreError",
+    "Story",
+    "StoryNews",
+    "StoryProfile",
+    "StorySummary",
+    "Topics",
+    "Verdict",
+    "VerifyReport",
+    "content_id",
+]

@@ -1,0 +1,187 @@
+"""A user's question to the store: candidates from the vector index and the words, reread, shown with their sources."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from sqlalchemy import Connection
+
+from kb import sql_facts, sql_lexical
+from kb.answer import in_order, match, reply
+from kb.answerability import Answerability
+from kb.errors import IndexMismatch
+from kb.exact import pack, unpack
+from kb.protocols import Embedder, FloatArray
+from kb.retrieve import Asked, Scored, StoredFact, rank, read_question
+from kb.shelf import Shelf
+from kb.values import Answer, Fact, Match, NoAnswer, Question
+from kb.vectors import VectorIndex
+
+logger = logging.getLogger(__name__)
+
+CANDIDATES = 40  # from each half
+WIDEST = 1_280  # how far a filtered search widens before it takes what it has
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which facts may be shown."""
+
+    as_of: datetime | None = None
+    since: datetime | None = None
+    publisher: str | None = None
+    exclude_article: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nearly everything passes, so that no more candidates than usual are needed."""
+        return self.as_of is None and self.since is None and self.publisher is None
+
+    def admits(self, fact: StoredFact) -> bool:
+        """Whether the fact may be shown."""
+        return (
+            (self.as_of is None or fact.known_at <= self.as_of)
+            and (self.since is None or fact.known_at >= self.since)
+            and (self.publisher is None or fact.publisher.casefold() == self.publisher.casefold())
+            and fact.article_id != self.exclude_article
+        )
+
+
+class Asker:
+    """Finds facts for questions. Without an index it searches all vectors exactly."""
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        index: VectorIndex | None,
+        embedder: Embedder,
+        answerability: Answerability,
+    ) -> None:
+        self._shelf = shelf
+        self._index = index
+        self._embedder = embedder
+        self._answerability = answerability
+
+    def answer(
+        self,
+        connection: Connection,
+        question: Question,
+        window: Window,
+        *,
+        limit: int,
+        threshold: float | None,
+    ) -> Answer | NoAnswer:
+        """Answer one question, or say that the store does not know."""
+        [asked] = self._read([question], window)
+        matches = self._matches(connection, [asked], window, limit=limit)[0]
+        if threshold is None:
+            threshold = self._answerability.answer_threshold
+        return reply(
+            question,
+            matches,
+            rivals=lambda best: self._rivals(connection, asked, best, window),
+            threshold=threshold,
+            as_of=window.as_of,
+        )
+
+    def matches(
+        self, connection: Connection, questions: Sequence[Question], window: Window, *, limit: int
+    ) -> list[list[Match]]:
+        """For each question the likeliest facts, best first."""
+        return self._matches(connection, self._read(questions, window), window, limit=limit)
+
+    def _read(self, questions: Sequence[Question], window: Window) -> list[Asked]:
+        vectors = self._embedder.embed([question.text for question in questions])
+        vectors = unpack(pack(vectors), self._embedder.dim)
+        return [
+            read_question(question, vector, asked_at=window.as_of)
+            for question, vector in zip(questions, vectors, strict=True)
+        ]
+
+    def _matches(
+        self, connection: Connection, asked: Sequence[Asked], window: Window, *, limit: int
+    ) -> list[list[Match]]:
+        if not asked:
+            return []
+        ranked = [
+            self._rank(connection, one, facts)[:limit]
+            for one, facts in zip(asked, self._near(connection, asked, window, limit), strict=True)
+        ]
+        shown = {one.fact.id for scored in ranked for one in scored}
+        facts = self._load(connection, sorted(shown), window)
+        return [in_order(scored, facts, one) for scored, one in zip(ranked, asked, strict=True)]
+
+    def _near(
+        self, connection: Connection, asked: Sequence[Asked], window: Window, limit: int
+    ) -> list[list[StoredFact]]:
+        """Candidates that the window admits; it asks for more of them as long as too few pass."""
+        wanted = max(CANDIDATES, 2 * limit)
+        while True:
+            seqs = self._candidates(connection, asked, wanted)
+            facts = self._shelf.reader.read(connection, (seq for row in seqs for seq in row))
+            near = [
+                [facts[seq] for seq in row if seq in facts and window.admits(facts[seq])]
+                for row in seqs
+            ]
+            everything = wanted >= sql_facts.count(connection)
+            enough = window.is_open or min(len(row) for row in near) >= 2 * limit
+            if enough or everything or wanted >= WIDEST:
+                return near
+            wanted *= 4
+
+    def _candidates(
+        self, connection: Connection, asked: Sequence[Asked], wanted: int
+    ) -> list[list[int]]:
+        counts = self._shelf.rarity(connection).counts
+        dense = self._nearest(connection, [one.vector for one in asked], wanted)
+        return [
+            sorted(
+                {*near, *sql_lexical.find_facts(connection, sorted(a.terms), counts, limit=wanted)}
+            )
+            for a, near in zip(asked, dense, strict=True)
+        ]
+
+    def _nearest(
+        self, connection: Connection, vectors: Sequence[FloatArray], wanted: int
+    ) -> list[list[int]]:
+        matrix = np.stack(vectors)
+        if self._index is not None:
+            try:
+                near = self._index.nearest(matrix, limit=wanted)
+            except IndexMismatch as exc:
+                logger.warning("vector index failed, searching exactly", extra={"reason": str(exc)})
+                self._index = None
+            else:
+                seqs = sql_facts.seqs_of(connection, sorted({i for row in near for i in row}))
+                return [[seqs[i] for i in row if i in seqs] for row in near]
+        return self._shelf.vectors(connection).nearest(matrix, limit=wanted)
+
+    def _rank(
+        self, connection: Connection, asked: Asked, facts: Sequence[StoredFact]
+    ) -> list[Scored]:
+        return rank(
+            asked,
+            facts,
+            rarity=self._shelf.rarity(connection),
+            answerability=self._answerability,
+        )
+
+    def _rivals(
+        self, connection: Connection, asked: Asked, best: Match, window: Window
+    ) -> list[Match]:
+        """The facts in conflict with the best one, as far as they were known."""
+        linked = sql_facts.linked(connection, [best.fact.id]).get(best.fact.id, [])
+        seqs = sql_facts.seqs_of(connection, list(dict.fromkeys(linked)))
+        read = self._shelf.reader.read(connection, seqs.values())
+        admitted = [fact for fact in read.values() if window.admits(fact)]
+        facts = self._load(connection, [fact.id for fact in admitted], window)
+        scored = self._rank(connection, asked, admitted)
+        return [match(asked, one, facts[one.fact.id]) for one in scored if one.fact.id in facts]
+
+    def _load(
+        self, connection: Connection, fact_ids: Sequence[str], window: Window
+    ) -> dict[str, Fact]:
+        facts = sql_facts.load(connection, fact_ids, as_of=window.as_of)
+        return {fact.id: fact for fact in facts}

@@ -1,0 +1,123 @@
+"""Pairs of questions and sentences as retrieval meets them: what the weights of `Answerability` are fitted on.
+
+Used by the fitting script only. It runs the candidates and the features of `kb.retrieve` over plain sentences, so that the
+weights are fitted on exactly what they will be used for.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+from kb import sql_lexical
+from kb.answerability import Matrix
+from kb.exact import ExactVectors, pack, unpack
+from kb.migrations import migrate
+from kb.protocols import Embedder
+from kb.retrieve import Asked, Rarity, StoredFact, features_of, read_fact, read_question
+from kb.sql import open_engine, reading, writing
+from kb.values import Question
+
+CANDIDATES = 12  # from each half
+EMBED_BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A sentence and the article it stands in."""
+
+    text: str
+    title: str
+    published_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """One question beside its candidates: their places in the corpus and a row of features for each."""
+
+    passages: tuple[int, ...]
+    features: Matrix
+
+
+class Corpus:
+    """Sentences that questions are asked of, indexed like a store."""
+
+    def __init__(self, passages: Sequence[Passage], embedder: Embedder, folder: Path) -> None:
+        self._embedder = embedder
+        self._engine = open_engine(folder, None)
+        self._place = str(folder)
+        migrate(self._engine, self._place)
+        self._vectors = ExactVectors(embedder.dim)
+        self._passages: list[Passage] = []
+        self._packed: list[bytes] = []
+        self._read: dict[int, StoredFact] = {}  # by seq: only candidates are ever taken apart
+        counts: Counter[str] = Counter()
+        for start in range(0, len(passages), EMBED_BATCH):
+            self._add(passages[start : start + EMBED_BATCH])
+        for passage in passages:
+            counts.update(set(sql_lexical.fact_terms(passage.title, passage.text)))
+        self._rarity = Rarity(counts, len(passages))
+
+    def _add(self, passages: Sequence[Passage]) -> None:
+        packed = pack(self._embedder.embed([passage.text for passage in passages]))
+        first = len(self._passages) + 1
+        seqs = list(range(first, first + len(passages)))
+        self._vectors.append(seqs, unpack(packed, self._embedder.dim))
+        with writing(self._engine, self._place) as connection:
+            rows = zip(seqs, passages, strict=True)
+            sql_lexical.add_facts(connection, [(seq, p.title, p.text) for seq, p in rows])
+        self._passages.extend(passages)
+        self._packed.extend(packed)
+
+    def ask(
+        self, questions: Sequence[Question], *, asked_at: Sequence[datetime | None]
+    ) -> list[Pairs]:
+        """Retrieve candidates for each question and score them."""
+        vectors = self._embedder.embed([question.text for question in questions])
+        vectors = unpack(pack(vectors), self._embedder.dim)
+        nearest = self._vectors.nearest(vectors, limit=CANDIDATES)
+        with reading(self._engine, self._place) as connection:
+            found = []
+            for question, vector, near, moment in zip(
+                questions, vectors, nearest, asked_at, strict=True
+            ):
+                asked = read_question(question, vector, asked_at=moment)
+                lexical = sql_lexical.find_facts(
+                    connection, sorted(asked.terms), self._rarity.counts, limit=CANDIDATES
+                )
+                found.append(self._pairs(asked, sorted({*near, *lexical})))
+        return found
+
+    def _pairs(self, asked: Asked, seqs: Sequence[int]) -> Pairs:
+        facts = [self._fact(seq) for seq in seqs]
+        return Pairs(tuple(seq - 1 for seq in seqs), features_of(asked, facts, self._rarity))
+
+    def _fact(self, seq: int) -> StoredFact:
+        if (fact := self._read.get(seq)) is None:
+            row = _row(seq, self._passages[seq - 1], self._packed[seq - 1])
+            fact = self._read[seq] = read_fact(row, (), self._embedder.dim)
+        return fact
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        self._engine.dispose()
+
+
+def _row(seq: int, passage: Passage, vector: bytes) -> SimpleNamespace:
+    return SimpleNamespace(
+        seq=seq,
+        id=f"{seq:016x}",
+        article_id="",
+        start_char=0,
+        quote=passage.text,
+        names=json.dumps([]),
+        valid_from=passage.published_at,
+        recorded_at=datetime(1970, 1, 1, tzinfo=UTC),
+        vector=vector,
+        title=passage.title,
+        publisher="",
+        copy_of=None,
+    )

@@ -1,0 +1,449 @@
+"""The knowledge base as its users see it: one object, one home. Queries, scoring and verdicts stand in their own files."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from kb import (
+    ledger,
+    sql_articles,
+    sql_counts,
+    sql_decisions,
+    sql_facts,
+    sql_feeds,
+    sql_stories,
+    verify,
+)
+from kb.answerability import Answerability
+from kb.ask import Asker, Window
+from kb.errors import StoreError
+from kb.examine import Examiner, find_copy
+from kb.ledger import Learned, Ledger, decisions_of, skipped_article
+from kb.migrations import migrate
+from kb.protocols import Embedder
+from kb.reports import FactSource, StoreCounts, StoryNews, StorySummary, VerifyReport
+from kb.shelf import Shelf
+from kb.sql import open_engine, reading, writing
+from kb.upkeep import Upkeep
+from kb.values import (
+    Answer,
+    AnswerKind,
+    Article,
+    ArticleReport,
+    Decision,
+    Draft,
+    Entry,
+    Fact,
+    Feed,
+    FeedCheck,
+    FeedState,
+    Match,
+    NoAnswer,
+    Question,
+    QueuedEntry,
+    Story,
+    Topics,
+)
+from kb.vectors import VectorIndex
+from kb.verdicts import Ruling
+
+INDEX_BATCH = 100  # facts that wait for the index before they are sent to it together
+UNDATED_STORIES = 50  # newest stories without a date that are still open to new articles
+
+
+class KnowledgeBase:
+    """Everything stored under one home. Safe for threads; one process at a time may write (see `HomeLock`)."""
+
+    def __init__(
+        self,
+        home: Path,
+        engine: Engine,
+        index: VectorIndex | None,
+        *,
+        embedder: Embedder,
+        answerability: Answerability,
+    ) -> None:
+        """Join opened parts; `open` is the usual way. Without an index every search is exact."""
+        self._home = home
+        self._place = str(home)
+        self._engine = engine
+        self._index = index
+        self._embedder = embedder
+        self._answerability = answerability
+        self._lock = threading.RLock()  # the shelf and the write path
+        self._shelf = Shelf(embedder.dim)
+        self._examiner = Examiner(embedder, answerability, self._shelf)
+        self._asker = Asker(self._shelf, index, embedder, answerability)
+        self._upkeep = Upkeep(engine, home, embedder)
+        self._waiting = 0  # facts stored since the index was last filled
+
+    @classmethod
+    def open(
+        cls,
+        home: Path,
+        embedder: Embedder,
+        answerability: Answerability,
+        *,
+        database_url: str | None = None,
+        chroma_url: str | None = None,
+        read_only: bool = False,
+    ) -> "KnowledgeBase":
+        """Open a home, making it when it is missing, and finish what an interrupted run left undone.
+
+        Does not lock: a writer holds `HomeLock(home)` around this. With `read_only` nothing is written, repaired or
+        indexed, and searching is exact over the vectors in SQL.
+
+        Raises:
+            StoreError: the home cannot be written, or its database is damaged; nothing is overwritten.
+            MigrationError: a newer version wrote it.
+        """
+        if not read_only:
+            _make_home(home)
+        engine = open_engine(home, database_url, read_only=read_only)
+        try:
+            if read_only:
+                sql_counts.require_current_schema(engine, str(home))
+            else:
+                migrate(engine, str(home))
+            index = (
+                None
+                if read_only
+                else Upkeep(engine, home, embedder).open_index(chroma_url=chroma_url)
+            )
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(home, engine, index, embedder=embedder, answerability=answerability)
+
+    def close(self) -> None:
+        """Index what still waits and let go of the files."""
+        with self._lock:
+            try:
+                self._send_to_index()
+            finally:
+                if self._index is not None:
+                    self._index.close()
+                self._engine.dispose()
+
+    def __enter__(self) -> "KnowledgeBase":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------------------------- feeds and entries
+    def subscribe(self, feeds: Sequence[Feed]) -> None:
+        """Add or update subscriptions; writes nothing when nothing changed. A feed that is gone stays gone."""
+        with reading(self._engine, self._place) as connection:
+            if not sql_feeds.needs_subscribing(connection, feeds):
+                return
+        with self._lock, writing(self._engine, self._place) as connection:
+            sql_feeds.subscribe(connection, feeds)
+
+    def feed_states(self) -> list[FeedState]:
+        """Every subscription in the order it was made."""
+        with reading(self._engine, self._place) as connection:
+            return sql_feeds.states(connection)
+
+    def due_feeds(self, now: datetime, limit: int) -> list[FeedState]:
+        """Feeds to be checked now, longest due first."""
+        with reading(self._engine, self._place) as connection:
+            return sql_feeds.due(connection, now, limit)
+
+    def reset_feed(self, url: str) -> None:
+        """Forget a feed's failures, its end and its hold."""
+        with self._lock, writing(self._engine, self._place) as connection:
+            sql_feeds.reset(connection, url)
+
+    def record_check(
+        self, feed: Feed, check: FeedCheck, entries: Sequence[Entry], *, now: datetime
+    ) -> int:
+        """Store a check and the entries it brought in one transaction; return how many are new.
+
+        Raises:
+            ValueError: the feed is not subscribed.
+        """
+        with self._lock, writing(self._engine, self._place) as connection:
+            return sql_feeds.record_check(connection, feed, check, entries, now=now)
+
+    def queued_entries(self, now: datetime, limit: int | None = None) -> list[QueuedEntry]:
+        """Entries waiting for their article, in the order they came."""
+        with reading(self._engine, self._place) as connection:
+            return sql_feeds.queued(connection, now, limit)
+
+    def store_article(self, entry_id: str, article: Article) -> bool:
+        """Store an entry's article; False when it is there already, which settles the entry as known."""
+        with self._lock, writing(self._engine, self._place) as connection:
+            is_new = sql_articles.add(connection, article)
+            state = sql_feeds.STORED if is_new else sql_feeds.KNOWN
+            sql_feeds.settle(connection, entry_id, state=state, article_id=article.id)
+            return is_new
+
+    def reject_entry(self, entry_id: str, reason: str, *, retry_at: datetime | None = None) -> None:
+        """Record why an entry led to no article; without `retry_at` for good."""
+        with self._lock, writing(self._engine, self._place) as connection:
+            sql_feeds.reject(connection, entry_id, reason, retry_at=retry_at)
+
+    def rejections(self) -> list[tuple[str, int]]:
+        """Reasons for missing articles, with counts, most frequent first."""
+        with reading(self._engine, self._place) as connection:
+            return sql_feeds.rejections(connection)
+
+    def article(self, article_id: str) -> Article | None:
+        """One article."""
+        with reading(self._engine, self._place) as connection:
+            return sql_articles.get(connection, article_id)
+
+    def article_topics(self, article_id: str) -> Topics:
+        """What a learned article is about."""
+        with reading(self._engine, self._place) as connection:
+            return sql_articles.topics_of(connection, article_id)
+
+    # ------------------------------------------------------------------------------------------------ learning
+    def unlearned_articles(self) -> list[Article]:
+        """Articles to be learned, in the order in which they must be."""
+        with reading(self._engine, self._place) as connection:
+            return sql_articles.unlearned(connection)
+
+    def ask_store(
+        self,
+        questions: Sequence[Question],
+        *,
+        as_of: datetime | None = None,
+        exclude_article: str | None = None,
+        limit: int = 5,
+    ) -> list[list[Match]]:
+        """For each question the facts likeliest to answer it, best first."""
+        window = Window(as_of=as_of, exclude_article=exclude_article)
+        with self._lock:
+            self._send_to_index()
+            with reading(self._engine, self._place) as connection:
+                return self._asker.matches(connection, questions, window, limit=limit)
+
+    def decide(self, article: Article, drafts: Sequence[Draft]) -> list[Decision]:
+        """Raise the drafts' questions against the store as it stands; writes nothing."""
+        with self._lock, reading(self._engine, self._place) as connection:
+            rulings, _ = self._examiner.examine(connection, article, drafts)
+        return list(self._log_rows(rulings))
+
+    def learn(
+        self,
+        article: Article,
+        drafts: Sequence[Draft],
+        *,
+        topics: Topics,
+        story: Story | None,
+        now: datetime,
+    ) -> ArticleReport:
+        """Decide on an article's drafts and store what they bring in one transaction, then index it.
+
+        An article that is learned already is left as it is and its report returned.
+        """
+        with self._lock:
+            with reading(self._engine, self._place) as connection:
+                if (done := sql_articles.report(connection, article.id)) is not None:
+                    return done
+                copy_of, bands = find_copy(connection, article)
+                rulings, vectors = self._examiner.examine(connection, article, drafts)
+            brought = Ledger(article, copy_of=copy_of, bands=bands, now=now).rows(
+                rulings,
+                self._log_rows(rulings),
+                vectors=vectors,
+                story_id=story.id if story is not None else None,
+            )
+            with writing(self._engine, self._place) as connection:
+                ledger.store(connection, Learned(article, topics, story, now), brought)
+            if story is not None:
+                self._shelf.keep_story(story)
+            self._waiting += len(brought.facts)
+            if self._waiting >= INDEX_BATCH:
+                self._send_to_index()
+            return brought.report
+
+    def skip_article(self, article_id: str, reason: str, *, now: datetime) -> ArticleReport:
+        """Close an article without learning from it, with one decision that says why.
+
+        Raises:
+            ValueError: no such article is stored.
+        """
+        with self._lock, writing(self._engine, self._place) as connection:
+            if (done := sql_articles.report(connection, article_id)) is not None:
+                return done
+            article = sql_articles.get(connection, article_id)
+            if article is None:
+                raise ValueError(f"no article {article_id}")
+            decision = skipped_article(
+                article,
+                reason,
+                threshold=self._answerability.known_threshold,
+                model=self._embedder.name,
+            )
+            sql_decisions.add(connection, [decision])
+            report = ArticleReport(article_id, None, skipped_reason=reason)
+            sql_articles.mark_learned(connection, report, copy_of=None, now=now)
+            return report
+
+    def open_stories(self, since: datetime | None = None) -> list[Story]:
+        """Stories that may still grow, in the order they were opened: those active since then, and the newest undated ones."""
+        with self._lock, reading(self._engine, self._place) as connection:
+            stories = list(self._shelf.stories(connection).values())
+        undated = [story for story in stories if story.profile.last_at is None]
+        kept = {story.id for story in undated[-UNDATED_STORIES:]}
+        for story in stories:
+            last_at = story.profile.last_at
+            if last_at is not None and (since is None or last_at >= since):
+                kept.add(story.id)
+        return [story for story in stories if story.id in kept]
+
+    def _log_rows(self, rulings: Sequence[Ruling]) -> tuple[Decision, ...]:
+        threshold = self._answerability.known_threshold
+        return decisions_of(rulings, threshold=threshold, model=self._embedder.name)
+
+    def _send_to_index(self) -> None:
+        if self._index is not None and self._waiting:
+            self._upkeep.fill(self._index)
+            self._waiting = 0
+
+    # ------------------------------------------------------------------------------------------------- reading
+    def answer(
+        self,
+        question: Question,
+        *,
+        as_of: datetime | None = None,
+        limit: int = 5,
+        threshold: float | None = None,
+    ) -> Answer | NoAnswer:
+        """Answer a question with its sources, or abstain with the nearest facts."""
+        with self._lock:
+            self._send_to_index()
+            with reading(self._engine, self._place) as connection:
+                return self._asker.answer(
+                    connection, question, Window(as_of=as_of), limit=limit, threshold=threshold
+                )
+
+    def search(
+        self,
+        text: str,
+        *,
+        as_of: datetime | None = None,
+        limit: int = 10,
+        publisher: str | None = None,
+        since: datetime | None = None,
+    ) -> list[Match]:
+        """Facts nearest to a text, best first."""
+        window = Window(as_of=as_of, publisher=publisher, since=since)
+        question = Question(text, AnswerKind.WHAT)
+        with self._lock:
+            self._send_to_index()
+            with reading(self._engine, self._place) as connection:
+                return self._asker.matches(connection, [question], window, limit=limit)[0]
+
+    def fact(self, fact_id: str, *, as_of: datetime | None = None) -> Fact | None:
+        """One fact."""
+        with reading(self._engine, self._place) as connection:
+            facts = sql_facts.load(connection, [fact_id], as_of=as_of)
+        return facts[0] if facts else None
+
+    def sources_of(self, fact_id: str, *, as_of: datetime | None = None) -> list[FactSource]:
+        """Every article that states a fact, its own first."""
+        with reading(self._engine, self._place) as connection:
+            return sql_facts.sources(connection, fact_id, as_of=as_of)
+
+    def conflicts_of(self, fact_id: str, *, as_of: datetime | None = None) -> list[Fact]:
+        """The facts that answer a question of this one differently."""
+        with reading(self._engine, self._place) as connection:
+            linked = sql_facts.linked(connection, [fact_id]).get(fact_id, [])
+            return sql_facts.load(connection, linked, as_of=as_of)
+
+    def decisions_of(self, fact_id: str) -> list[Decision]:
+        """Why a fact is stored, and what has confirmed or contradicted it."""
+        with reading(self._engine, self._place) as connection:
+            return sql_decisions.of_fact(connection, fact_id)
+
+    def decisions_like(self, text: str, limit: int = 20) -> list[Decision]:
+        """Decisions on sentences that hold the text, else on those that resemble it."""
+        with reading(self._engine, self._place) as connection:
+            return sql_decisions.like(connection, text, limit=limit)
+
+    def stories(
+        self,
+        *,
+        since: datetime | None = None,
+        as_of: datetime | None = None,
+        limit: int = 20,
+    ) -> list[StorySummary]:
+        """Stories by their latest article, newest first."""
+        with reading(self._engine, self._place) as connection:
+            return sql_stories.summaries(connection, since=since, as_of=as_of, limit=limit)
+
+    def story_articles(self, story_id: str, *, as_of: datetime | None = None) -> list[Article]:
+        """A story's articles in time order."""
+        with reading(self._engine, self._place) as connection:
+            return sql_stories.articles_of(connection, story_id, as_of=as_of)
+
+    def story_facts(
+        self, story_id: str, *, as_of: datetime | None = None, limit: int = 20
+    ) -> list[Fact]:
+        """A story's facts in time order."""
+        with reading(self._engine, self._place) as connection:
+            fact_ids = sql_stories.fact_ids_of(connection, story_id, as_of=as_of, limit=limit)
+            return sql_facts.load(connection, fact_ids, as_of=as_of)
+
+    def whats_new(
+        self, since: datetime, *, limit: int = 20, facts_each: int = 5
+    ) -> list[StoryNews]:
+        """What each story brought since then, the one with the newest fact first."""
+        with reading(self._engine, self._place) as connection:
+            return sql_stories.whats_new(connection, since, limit=limit, facts_each=facts_each)
+
+    # ------------------------------------------------------------------------------------------------- upkeep
+    def verify(self) -> VerifyReport:
+        """Re-read every fact from its article and hold the index against the store."""
+        with self._lock:
+            self._send_to_index()
+            indexed = self._index.ids() if self._index is not None else None
+            with reading(self._engine, self._place) as connection:
+                return verify.verify(connection, indexed)
+
+    def reindex(self, progress: Callable[[int, int], None] | None = None) -> int:
+        """Rebuild the index and everything else derived from the rows; return how many facts were indexed.
+
+        `progress` is called with the facts done so far and their total.
+
+        Raises:
+            StoreError: the knowledge base was opened for reading only.
+        """
+        if self._index is None:
+            raise StoreError(f"{self._place}: opened for reading only")
+        with self._lock:
+            self._waiting = 0
+            count = self._upkeep.rebuild(self._index, progress)
+            self._shelf.forget()
+            return count
+
+    def export_decisions(self) -> Iterator[Decision]:
+        """Every decision in an order, and with a content, that depends on the articles alone."""
+        with reading(self._engine, self._place) as connection:
+            yield from sql_decisions.export(connection)
+
+    def counts(self) -> StoreCounts:
+        """Sizes and health."""
+        with self._lock, reading(self._engine, self._place) as connection:
+            indexed = self._index.count() if self._index is not None else 0
+            return sql_counts.counts(
+                connection, self._home, indexed=indexed, embedder=self._embedder.name
+            )
+
+
+def _make_home(home: Path) -> None:
+    """Make the home for this user alone, and find out now whether it can be written."""
+    probe = home / ".writable"
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as exc:
+        raise StoreError(f"{home}: cannot be written: {exc.strerror or exc}") from exc

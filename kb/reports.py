@@ -1,0 +1,78 @@
+"""What the knowledge base says of itself and of the news: read-only summaries, as frozen values."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from kb.values import Fact
+
+
+@dataclass(frozen=True, slots=True)
+class FactSource:
+    """An article that states a fact, with the sentence that does."""
+
+    article_id: str
+    publisher: str
+    url: str
+    title: str
+    published_at: datetime | None
+    is_copy: bool  # a syndicated or copied text, or the same publisher again: no independent confirmation
+    start_char: int
+    end_char: int
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What re-reading every fact found."""
+
+    facts: int
+    unsupported: tuple[tuple[str, str], ...]  # (fact id, reason)
+    index_missing: int  # facts that the vector index lacks
+    index_extra: int  # vectors that no fact stands behind
+
+
+@dataclass(frozen=True, slots=True)
+class StorySummary:
+    """A story as it is listed."""
+
+    id: str
+    label: str
+    first_at: datetime | None
+    last_at: datetime | None
+    article_count: int
+    fact_count: int
+    publishers: tuple[str, ...]  # those with most articles first
+    entities: tuple[str, ...]  # those named in most articles first
+
+
+@dataclass(frozen=True, slots=True)
+class StoryNews:
+    """What one story brought since a time; `story` is None for facts outside any story."""
+
+    story: StorySummary | None
+    facts: tuple[Fact, ...]  # newest first, within the limit asked for
+    added: int
+    corroborated: int
+    conflicting: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreCounts:
+    """The size and health of a home."""
+
+    feeds: int
+    entries: int
+    queued_entries: int
+    articles: int
+    unlearned_articles: int
+    facts: int
+    sources: int
+    conflicts: int
+    decisions: int
+    stories: int
+    indexed: int  # vectors in the index
+    bytes_on_disk: int
+    schema_version: int
+    journal_mode: str
+    integrity: str  # "ok", or the database's first complaint
+    embedder: str

