@@ -81,7 +81,7 @@ def small() -> Preset:
         trusted_count=100,
         min_count=3,
     )
-    return Preset(encoder, TrainConfig(epochs=10))
+    return Preset(encoder, TrainConfig(epochs=5))
 
 
 PRESETS = {"tiny": tiny, "small": small}

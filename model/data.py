@@ -277,14 +277,15 @@ def build_corpus(data: Path, sources: tuple[Source, ...] = SOURCES) -> Corpus:
         raise DataError("no evaluation texts under eval/sts: cannot check for contamination")
     seen: set[str] = set()
     counts: dict[str, int] = {}
-    keyed: list[tuple[int, str]] = []
+    chosen: list[str] = []
     contaminated = 0
     for source in sources:
         rows = _source_rows(data, source)
         candidates = {" ".join(text.split()) for row in rows for text in source.texts(row)}
-        ordered = sorted((text_key(text), text) for text in candidates if is_usable(text))
+        # By hash, not by place in the file: a limited source is a sample of all its rows.
+        ordered = sorted((text for text in candidates if is_usable(text)), key=_by_hash)
         taken = 0
-        for key, text in ordered:
+        for text in ordered:
             form = letters_and_digits(text)
             if not form or form in seen:
                 continue
@@ -292,14 +293,18 @@ def build_corpus(data: Path, sources: tuple[Source, ...] = SOURCES) -> Corpus:
                 contaminated += 1
                 continue
             seen.add(form)
-            keyed.append((key, text))
+            chosen.append(text)
             taken += 1
             if taken == source.limit:
                 break
         counts[source.name] = taken
-    # Keys order each source on its own part of the range; a second hash mixes the sources.
-    mixed = sorted(keyed, key=lambda pair: hashlib.md5(pair[1].encode()).digest())
-    return Corpus(tuple(text for _, text in mixed), counts, contaminated)
+    # Chosen texts have low hashes where a source was cut short: another hash mixes the sources.
+    mixed = sorted(chosen, key=lambda text: hashlib.md5(text.encode()).digest())
+    return Corpus(tuple(mixed), counts, contaminated)
+
+
+def _by_hash(text: str) -> tuple[int, str]:
+    return text_key(text), text
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:

@@ -86,7 +86,7 @@ class Head:
     def score(self, hashes: Hashes) -> Floats:
         """Sum the weights of (..., F) hashes: float32 (..., K)."""
         total = self.weights[self.rows(hashes)].sum(axis=-2, dtype=np.int32)
-        return (total * self.scale).astype(np.float32)
+        return np.asarray(total * self.scale, np.float32)
 
 
 class Tagger:

@@ -25,15 +25,13 @@ NAME_TAGS = (
 )
 KINDS = {
     "PER": "person", "ORG": "organization", "LOC": "location", "MISC": "misc",
-    "person": "person", "group": "organization", "corporation": "organization", "location": "
-    ""location",
+    "person": "person", "group": "organization", "corporation": "organization", "location": "location",
     "product": "misc", "creative-work": "misc",
     "PERSON": "person", "ORGANIZATION": "organization", "LOCATION": "location",
     "organization": "organization", "place": "location", "event": "misc",
 }  # fmt: skip
 PARTS = (
-    "NN", "NNS", "NNP", "PRP", "PRP$", "DT", "IN", "TO", "CC", "CD", "JJ", "JJR", "JJS", "RB", "
-    ""VB", "VBD", "VBG",
+    "NN", "NNS", "NNP", "PRP", "PRP$", "DT", "IN", "TO", "CC", "CD", "JJ", "JJR", "JJS", "RB", "VB", "VBD", "VBG",
     "VBN", "VBP", "VBZ", "MD", "WDT", "WP", "WRB", "EX", "RP", "POS", "UH", "X", ".",
 )  # fmt: skip
 _PART_OF = {"NNPS": "NNP", "RBR": "RB", "RBS": "RB", "WP$": "WP", "PDT": "DT"}

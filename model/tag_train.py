@@ -27,7 +27,6 @@ from torch import Tensor
 from model.tag import (
     FORMAT,
     IMPOSSIBLE,
-    OFFSETS,
     VOCABULARY_FIELDS,
     Head,
     Tagger,
@@ -50,6 +49,7 @@ from model.tag_words import (
     BOUNDARY,
     FAR_FEATURES,
     FEATURES,
+    OFFSETS,
     UNIT_FEATURES,
     Vocabulary,
     joint_features,
@@ -173,7 +173,7 @@ class Field(torch.nn.Module):
 def forward_sum(scores: Tensor, lengths: Tensor, path: Tensor) -> Tensor:
     """Log of the sum over all tag sequences of each sentence: (S,)."""
     padded = torch.nn.utils.rnn.pad_sequence(
-        list(scores.split(lengths.tolist())), batch_first=True
+        list(torch.split(scores, lengths.tolist())), batch_first=True
     )  # (S, T, K)
     alpha = padded[:, 0] + path[-1]
     for t in range(1, padded.shape[1]):
@@ -367,7 +367,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=TagTrainConfig.seed)
+    parser.add_argument("--seed", type=int, default=TagTrainConfig().seed)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO)
     torch.set_num_threads(1)

@@ -76,12 +76,12 @@ def _context_vectors(tokens: Ids, forms: int) -> Tensor:
     row, column, weight = np.concatenate(rows), np.concatenate(columns), np.concatenate(weights)
     # Common context words would drown the rest; rows are scaled to unit length so that frequency does not matter.
     column_norm = np.sqrt(np.bincount(column, weight**2, 4 * CONTEXT_WORDS)) + 1.0
-    weight = weight / np.sqrt(column_norm)[column]
-    row_norm = np.sqrt(np.bincount(row, weight**2, forms)) + 1e-6
-    weight = (weight / row_norm[row]).astype(np.float32)
+    scaled = weight / np.sqrt(column_norm)[column]
+    row_norm = np.sqrt(np.bincount(row, scaled**2, forms)) + 1e-6
+    scaled = (scaled / row_norm[row]).astype(np.float32)
     matrix = torch.sparse_coo_tensor(
         torch.from_numpy(np.stack([row, column])),
-        torch.from_numpy(weight),
+        torch.from_numpy(scaled),
         (forms, 4 * CONTEXT_WORDS),
         check_invariants=False,
     ).coalesce()
@@ -93,7 +93,9 @@ def _clusters(points: Tensor, clusters: int) -> Ids:
     centres = points[torch.randperm(len(points))[:clusters]].clone()
     nearest = torch.zeros(len(points), dtype=torch.long)
     for _ in range(KMEANS_STEPS):
-        nearest = torch.cat([(chunk @ centres.T).argmax(dim=1) for chunk in points.split(4096)])
+        nearest = torch.cat(
+            [(chunk @ centres.T).argmax(dim=1) for chunk in torch.split(points, 4096)]
+        )
         sums = torch.zeros_like(centres).index_add_(0, nearest, points)
         occupied = sums.norm(dim=1) > 0
         centres[occupied] = torch.nn.functional.normalize(sums[occupied], dim=1)
