@@ -8,17 +8,18 @@ import hashlib
 import re
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from agent.charsets import decode
 from agent.entries import MAX_AHEAD, sane_date
 from agent.errors import ExtractionError
-from agent.page_facts import PageFacts
+from agent.page_facts import PageFacts, is_syndication_note
 from agent.page_text import PageText, read_page, text_of_html
 from agent.plain_text import PARAGRAPH_BREAK
 from agent.urls import canonical_url, site_of
@@ -36,23 +37,19 @@ MIN_LANGUAGE_CHARS = 60
 MIN_LANGUAGE_PROBABILITY = 0.5
 
 _MUCH_SHORTER = 0.5  # a page with less than this share of the feed's text has lost the article
-_DOUBTFUL_CHARS = 1_000  # a shorter page must share a word with its headline: it may be a consent or error page
+_DOUBTFUL_CHARS = (
+    1_000  # a shorter page must share a word with its headline: it may be a consent or error page
+)
 _MIN_TITLE_WORDS = 3  # fewer words may all be missing from a page by chance
 _MIN_HEADER_AGE = timedelta(minutes=5)  # a younger Last-Modified dates the reply, not the article
 _LANGUAGE_CHARS = 4_000
 _MAX_FALLBACK_TITLE_CHARS = 120
 _MAX_SITE_NAME_CHARS = 80
 
-_META_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]{1,40})""", re.IGNORECASE)
-_TITLE_SEPARATOR = re.compile(r"\s+[|\u2013\u2014\u00b7\u00bb:-]+\s+")
-# "This article first appeared in The Courier." as a paragraph of its own, and WordPress's "The post X appeared first on Y."
-_SYNDICATION = re.compile(
-    r"(?:this|the) (?:article|story|post|column|report|piece)\b.{0,300}?\b"
-    r"(?:(?:first|originally) (?:appeared|ran|published)|(?:was |is )?(?:first|originally) (?:published|posted)"
-    r"|appeared first|is republished|was republished|is reprinted)\b.{0,200}",
-    re.IGNORECASE,
+_META_CHARSET = re.compile(
+    rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]{1,40})""", re.IGNORECASE
 )
-_MAX_SYNDICATION_CHARS = 300
+_TITLE_SEPARATOR = re.compile(r"\s+[|\u2013\u2014\u00b7\u00bb:-]+\s+")
 _CUT_OFF = re.compile(r"\s*(?:\u2026|\.\.\.|\[(?:\u2026|\.\.\.)\]|\((?:\u2026|\.\.\.)\))\s*$")
 _SENTENCE_END = re.compile(r"[.!?][\"'\u201d\u2019)]*(?=\s)")
 
@@ -67,7 +64,8 @@ class Page(Protocol):
         """Where it was found in the end, after redirects."""
 
     @property
-    def body(self) -> bytes: ...
+    def body(self) -> bytes:
+        """Decompressed."""
 
     @property
     def charset(self) -> str | None:
@@ -89,7 +87,9 @@ class _Source:
     facts: PageFacts
 
 
-def extract_article(page: Page | None, *, entry: Entry, feed: Feed, fetched_at: datetime) -> Article:
+def extract_article(
+    page: Page | None, *, entry: Entry, feed: Feed, fetched_at: datetime
+) -> Article:
     """Make an article of an entry and its page, or of the entry alone.
 
     Args:
@@ -104,12 +104,11 @@ def extract_article(page: Page | None, *, entry: Entry, feed: Feed, fetched_at: 
     url = _page_url(page, entry)
     read = PageText("", PageFacts())
     if page is not None and feed.full_text is not FullText.FEED:
-        markup = decode(page.body, (page.charset, _meta_charset(page.body))).text
-        read = read_page(markup, url=url, before=fetched_at + MAX_AHEAD)
+        read = _read(page, entry, url=url, before=fetched_at + MAX_AHEAD)
     source = _chosen_source(read, entry, feed, url)
     title = entry.title or source.facts.title or _beginning(source.text)
     text = _without_headline(source.text, title)
-    headers = page.headers if page is not None else {}
+    headers = page.headers if page is not None and source.text_source == "page" else {}
     published_at, date_source = _date(entry, source.facts, headers, now=fetched_at)
     return Article(
         id=content_id(source.url),
@@ -144,27 +143,32 @@ def _identifier() -> LanguageIdentifier:
 @functools.cache
 def _load_identifier() -> LanguageIdentifier:
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    identifier.set_languages([label for label in identifier.labels if len(label) == 2])  # of ISO 639-1
+    identifier.set_languages(
+        [label for label in identifier.labels if len(label) == 2]
+    )  # of ISO 639-1
     return identifier
 
 
 # ------------------------------------------------------------------------------------- which text, which address
+def _read(page: Page, entry: Entry, *, url: str, before: datetime) -> PageText:
+    markup = decode(page.body, (page.charset, _meta_charset(page.body))).text
+    read = read_page(markup, url=url, before=before)
+    return read if _is_about(entry.title, read) else PageText("", PageFacts())
+
+
 def _chosen_source(read: PageText, entry: Entry, feed: Feed, url: str) -> _Source:
     page_text = _without_syndication(read.text)
-    if not _is_about(entry.title, page_text, read.facts):
-        page_text = ""
     feed_text = ""
     if feed.full_text is not FullText.PAGE and entry.content_html:
         feed_text = _whole_sentences(_without_syndication(text_of_html(entry.content_html)))
     has_page = len(page_text) >= MIN_PAGE_CHARS
     has_feed = len(feed_text) >= MIN_FEED_CHARS
     if has_page and not (has_feed and len(page_text) < _MUCH_SHORTER * len(feed_text)):
-        own_url, elsewhere = _canonical(read.facts.canonical, url)
+        own_url, elsewhere = _addresses(read.facts, url)
         return _Source(page_text, "page", own_url, elsewhere, read.facts)
     if has_feed:
-        own_url = entry.link or f"entry:{entry.id}"
-        return _Source(feed_text, "feed", own_url, None, replace(read.facts, title="", page_title=""))
-    raise ExtractionError(url, "no text" if not page_text else "too little text")
+        return _Source(feed_text, "feed", entry.link or f"entry:{entry.id}", None, read.facts)
+    raise ExtractionError(url, "too little text" if page_text or feed_text else "no text")
 
 
 def _page_url(page: Page | None, entry: Entry) -> str:
@@ -173,25 +177,37 @@ def _page_url(page: Page | None, entry: Entry) -> str:
     return canonical_url(page.url)
 
 
-def _canonical(written: str | None, url: str) -> tuple[str, str | None]:
+def _addresses(facts: PageFacts, url: str) -> tuple[str, str | None]:
     """The article's own address, and that of the article on another site of which it is a copy."""
+    canonical = _article_url(facts.canonical, url)
+    if canonical and site_of(canonical) == site_of(url):
+        return canonical, _elsewhere(facts.origin, url)
+    return url, canonical or _elsewhere(facts.origin, url)
+
+
+def _elsewhere(written: str | None, url: str) -> str | None:
+    found = _article_url(written, url)
+    return found if found and site_of(found) != site_of(url) else None
+
+
+def _article_url(written: str | None, url: str) -> str | None:
+    """A link of the page, when it can lead to an article: some templates name the home page on every page."""
     if not written:
-        return url, None
+        return None
     try:
-        canonical = canonical_url(written, url)
+        found = canonical_url(written, url)
     except ValueError:
-        return url, None
-    if canonical.count("/") == 3 and canonical.endswith("/"):
-        return url, None  # a template that names the home page on every page
-    return (canonical, None) if site_of(canonical) == site_of(url) else (url, canonical)
+        return None
+    return None if urlsplit(found).path == "/" and not urlsplit(found).query else found
 
 
-def _is_about(title: str, text: str, facts: PageFacts) -> bool:
+def _is_about(title: str, read: PageText) -> bool:
     """Tell a short article from a consent, login or error page served in its place."""
     words = set(re.findall(r"\w{4,}", title.casefold()))
-    if len(text) >= _DOUBTFUL_CHARS or len(words) < _MIN_TITLE_WORDS:
+    if len(read.text) >= _DOUBTFUL_CHARS or len(words) < _MIN_TITLE_WORDS:
         return True
-    return any(word in f"{facts.title} {facts.page_title} {text}".casefold() for word in words)
+    said = f"{read.facts.title} {read.facts.page_title} {read.text}".casefold()
+    return any(word in said for word in words)
 
 
 def _meta_charset(body: bytes) -> str | None:
@@ -202,11 +218,7 @@ def _meta_charset(body: bytes) -> str | None:
 # ----------------------------------------------------------------------------------------- what is left of the text
 def _without_syndication(text: str) -> str:
     paragraphs = text.split(PARAGRAPH_BREAK)
-    return PARAGRAPH_BREAK.join(p for p in paragraphs if not _is_syndication(p))
-
-
-def _is_syndication(paragraph: str) -> bool:
-    return len(paragraph) <= _MAX_SYNDICATION_CHARS and _SYNDICATION.fullmatch(paragraph) is not None
+    return PARAGRAPH_BREAK.join(p for p in paragraphs if not is_syndication_note(p))
 
 
 def _whole_sentences(text: str) -> str:
@@ -238,7 +250,11 @@ def _date(
     if facts.published_at and (dated := sane_date(facts.published_at, now)[0]):
         return dated, "page"
     modified_at = _last_modified(headers)
-    if modified_at and modified_at <= now - _MIN_HEADER_AGE and (dated := sane_date(modified_at, now)[0]):
+    if (
+        modified_at
+        and modified_at <= now - _MIN_HEADER_AGE
+        and (dated := sane_date(modified_at, now)[0])
+    ):
         return dated, "header"
     return None, "none"
 
@@ -266,11 +282,13 @@ def _publisher(source: _Source, title: str, feed: Feed) -> str:
 
 
 def _title_suffix(page_title: str, title: str) -> str:
-    """ "The Courier" of "Bridge opens | The Courier", when the headline is known to be "Bridge opens"."""
+    """Read the site's name in a <title>: "Bridge opens | The Courier", where the headline is known."""
     if not title or not page_title.startswith(title):
         return ""
     separator = _TITLE_SEPARATOR.match(page_title, len(title))
     if separator is None:
         return ""
-    name = page_title[separator.end() :].split(separator[0])[-1]  # "Bridge opens | Local | The Courier"
+    name = page_title[separator.end() :].split(separator[0])[
+        -1
+    ]  # "Bridge opens | Local | The Courier"
     return name if len(name) <= _MAX_SITE_NAME_CHARS else ""

@@ -116,22 +116,23 @@ def _own_links(raw_entries: Sequence[RawEntry], links: Sequence[_Link]) -> list[
     are an article and its correction.
     """
     titles: dict[str | None, set[str]] = {}
-    written: dict[str | None, set[str]] = {}
+    fragments: dict[str | None, set[str]] = {}
     for raw, link in zip(raw_entries, links, strict=True):
         titles.setdefault(link.url, set()).add(raw.title)
-        written.setdefault(link.url, set()).add(raw.link.partition("#")[2])
+        fragments.setdefault(link.url, set()).add(raw.link.partition("#")[2])
     return [
         _Link(None, "link shared")
         if link.url
         and len(titles[link.url]) > 1
-        and (len(titles[link.url]) > 2 or len(written[link.url]) > 1)
+        and (len(titles[link.url]) > 2 or len(fragments[link.url]) > 1)
         else link
         for link in links
     ]
 
 
 def _entry(raw: RawEntry, link: _Link, context: FeedContext, *, is_guid_shared: bool) -> Entry:
-    published_at, date_problem = None, "date missing"
+    published_at: datetime | None = None
+    date_problem: str | None = "date missing"
     if raw.date_text.strip() or raw.published_at:
         published_at, date_problem = sane_date(raw.published_at, context.now)
     problems = (

@@ -1,193 +1,233 @@
-"""feeds.yaml or OPML -> the feeds to subscribe; every mistake is named with file, line, entry and field. Pure."""
+"""The user's list of feeds, `feeds.yaml` or OPML -> subscriptions, or an error that names file, line, entry and field.
+
+    feeds:
+      - title: "The Courier"                      # optional: the host's name without it
+        url: "https://courier.example/feed.xml"
+        tags: ["local"]                           # optional
+        interval: 60m                             # optional: a number of minutes, or 300s, 60m, 6h, 1d
+        full_text: auto                           # optional: auto, page or feed
+
+Reads text and files; a list behind a URL is fetched by the caller.
+"""
 
 import re
 from collections.abc import Iterator
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import listparser
 import yaml
 
 from agent.errors import ConfigError
+from agent.plain_text import clean_line
 from agent.urls import canonical_url
 from kb import Feed, FullText
 
-FIELDS = ("title", "url", "tags", "interval", "full_text")
-MAX_FEEDS = 10_000
-MIN_INTERVAL_S = 300
 DEFAULT_INTERVAL_S = 3600
 
-_INTERVAL = re.compile(r"(\d{1,7})\s*([smhd]?)")
+MIN_INTERVAL_S = 300
+"""Publishers block readers that ask more often. Feeds of this machine may be asked at any interval."""
+
+MAX_INTERVAL_S = 30 * 86_400
+
+_KEYS = ("title", "url", "tags", "interval", "full_text")
+_INTERVAL = re.compile(r"(\d{1,9})\s*([smhd]?)")
 _SECONDS = {"s": 1, "": 60, "m": 60, "h": 3600, "d": 86_400}
 
 
-def load_feeds(name: str, *, text: str) -> tuple[Feed, ...]:
-    """Read a list of feeds: YAML as in feeds.yaml, or OPML.
+def load_feeds(source: str, *, text: str | None = None) -> tuple[Feed, ...]:
+    """Load a list of feeds, YAML or OPML by its looks.
 
     Args:
-        name: the file or URL it came from, for messages.
-        text: its content.
+        source: path of the file, or the list's name where `text` is given.
+        text: the list itself, when the caller has read it.
 
     Raises:
-        ConfigError: it is neither, or an entry is wrong.
+        ConfigError: the file cannot be read, or something in it is wrong.
     """
+    if text is None:
+        try:
+            text = Path(source).read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as exc:
+            raise ConfigError(f"{source}: not UTF-8 text") from exc
+        except OSError as exc:
+            raise ConfigError(f"{source}: cannot be read: {exc.strerror or exc}") from exc
     if text.lstrip("\ufeff \t\r\n").startswith("<"):
-        return parse_opml(text, name=name)
-    return parse_feeds_yaml(text, name=name)
+        return parse_opml(text, name=source)
+    return parse_feeds_yaml(text, name=source)
 
 
-def parse_opml(text: str, *, name: str) -> tuple[Feed, ...]:
-    """Read the outlines of an OPML file that have a feed's URL; doubles are left out.
-
-    Raises:
-        ConfigError: no outline has one.
-    """
-    found = listparser.parse(text)
-    feeds: dict[str, Feed] = {}
-    for number, outline in enumerate(found.feeds, start=1):
-        url = _checked_url(outline.url, f"{name}: outline {number}: url")
-        tags = tuple(tag for tag in outline.tags if tag)
-        feeds.setdefault(url, Feed(url=url, title=outline.title or url, tags=tags))
-    if not feeds:
-        raise ConfigError(f"{name}: neither a list of feeds in YAML nor OPML with feeds in it")
-    return tuple(feeds.values())
-
-
+# ------------------------------------------------------------------------------------------------------- YAML
 def parse_feeds_yaml(text: str, *, name: str) -> tuple[Feed, ...]:
-    """Read feeds.yaml.
+    """Parse the text of a `feeds.yaml`.
 
     Raises:
-        ConfigError: `name:LINE: entry N: FIELD: what is wrong`.
+        ConfigError: with `name`, line, entry number and field.
     """
-    feeds: dict[str, Feed] = {}
-    for number, node in enumerate(_entry_nodes(text, name), start=1):
-        entry = _Entry(node, name, number)
-        feed = entry.feed()
-        if feed.url in feeds:
-            raise entry.error("url", f"subscribed twice: {feed.url}")
-        feeds[feed.url] = feed
-    if not feeds:
-        raise ConfigError(f"{name}: lists no feeds")
-    return tuple(feeds.values())
-
-
-def _entry_nodes(text: str, name: str) -> Iterator[yaml.Node]:
-    """The nodes under `feeds:`, with the lines they stand on."""
+    # The node tree, not the values: it knows the line of each. Nothing is ever constructed from tags.
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as exc:
-        mark = exc.problem_mark or exc.context_mark
-        line = f":{mark.line + 1}" if mark else ""
-        raise ConfigError(f"{name}{line}: not YAML: {exc.problem or exc.context}") from exc
+        line = exc.problem_mark.line + 1 if exc.problem_mark else 1
+        raise ConfigError(f"{name}:{line}: not YAML: {exc.problem or exc.context}") from exc
     except (yaml.YAMLError, RecursionError) as exc:
-        raise ConfigError(f"{name}: not YAML: {str(exc).splitlines()[0]}") from exc
+        raise ConfigError(
+            f"{name}: not YAML: {str(exc).splitlines()[0] or type(exc).__name__}"
+        ) from exc
+    feeds: list[Feed] = []
+    lines: dict[str, int] = {}
+    for number, node in enumerate(_feed_nodes(root, name), 1):
+        feed = _feed(node, f"entry {number}", name)
+        canonical = canonical_url(feed.url)
+        if canonical in lines:
+            url_node = _fields(node, f"entry {number}", name)["url"]
+            raise _error(
+                name, url_node, f"entry {number}: url: already listed in line {lines[canonical]}"
+            )
+        lines[canonical] = node.start_mark.line + 1
+        feeds.append(feed)
+    return tuple(feeds)
+
+
+def _feed_nodes(root: Any, name: str) -> list[yaml.Node]:
     if root is None:
-        raise ConfigError(f"{name}: empty; it must list feeds under 'feeds:'")
+        raise ConfigError(f"{name}: empty; it should begin with 'feeds:'")
     if not isinstance(root, yaml.MappingNode):
-        raise ConfigError(f"{name}:{root.start_mark.line + 1}: must begin with 'feeds:'")
-    listed: yaml.Node | None = None
-    for key, value in root.value:
+        raise _error(name, root, "not a mapping; it should begin with 'feeds:'")
+    for key, _ in root.value:
         if key.value != "feeds":
-            raise ConfigError(f"{name}:{key.start_mark.line + 1}: unknown key {key.value!r}")
-        listed = value
-    if not isinstance(listed, yaml.SequenceNode):
-        raise ConfigError(f"{name}: 'feeds:' holds no list")
-    if len(listed.value) > MAX_FEEDS:
-        raise ConfigError(f"{name}: more than {MAX_FEEDS} feeds")
-    yield from listed.value
+            raise _error(name, key, f"unknown key {_shown(key)}; only 'feeds' stands here")
+    if len(root.value) != 1:
+        raise _error(name, root, "'feeds' should stand here once")
+    listed = root.value[0][1]
+    if not isinstance(listed, yaml.SequenceNode) or not listed.value:
+        raise _error(name, listed, "feeds: not a list of feeds" if listed.value else "feeds: empty")
+    return list(listed.value)
 
 
-class _Entry:
-    """One entry of feeds.yaml, and where each of its fields stands."""
-
-    def __init__(self, node: yaml.Node, name: str, number: int) -> None:
-        self._name = name
-        self._number = number
-        self._line = node.start_mark.line + 1
-        self._lines: dict[str, int] = {}
-        self._values: dict[str, Any] = {}
-        if not isinstance(node, yaml.MappingNode):
-            raise self.error(None, "not a mapping with title and url")
-        for key, value in node.value:
-            field = str(key.value)
-            self._lines[field] = key.start_mark.line + 1
-            if field not in FIELDS:
-                raise self.error(field, f"unknown; there are {', '.join(FIELDS)}")
-            if field in self._values:
-                raise self.error(field, "given twice")
-            self._values[field] = _plain(value)
-
-    def error(self, field: str | None, problem: str) -> ConfigError:
-        """What is wrong, with its place."""
-        line = self._lines.get(field or "", self._line)
-        where = f"{self._name}:{line}: entry {self._number}"
-        return ConfigError(f"{where}: {field}: {problem}" if field else f"{where}: {problem}")
-
-    def feed(self) -> Feed:
-        """The feed, every field checked."""
-        return Feed(
-            url=self._url(),
-            title=self._text("title"),
-            tags=self._tags(),
-            interval_s=self._interval_s(),
-            full_text=self._full_text(),
-        )
-
-    def _text(self, field: str) -> str:
-        value = self._values.get(field)
-        if not isinstance(value, str) or not value.strip():
-            raise self.error(field, "missing or empty")
-        return value.strip()
-
-    def _url(self) -> str:
-        place = self._text("url")
-        try:
-            return _checked_url(place, "url")
-        except ConfigError as exc:
-            raise self.error("url", f"not an http(s) URL: {place}") from exc
-
-    def _tags(self) -> tuple[str, ...]:
-        value = self._values.get("tags", [])
-        if not isinstance(value, list) or not all(isinstance(tag, str) for tag in value):
-            raise self.error("tags", "not a list of texts")
-        return tuple(value)
-
-    def _interval_s(self) -> int:
-        value = self._values.get("interval")
-        if value is None:
-            return DEFAULT_INTERVAL_S
-        match = _INTERVAL.fullmatch(str(value).strip().lower())
-        if match is None:
-            raise self.error("interval", f"not a time such as 60m, 6h or 1d: {value}")
-        interval_s = int(match[1]) * _SECONDS[match[2]]
-        if interval_s < MIN_INTERVAL_S:
-            raise self.error("interval", f"less than {MIN_INTERVAL_S // 60} minutes: {value}")
-        return interval_s
-
-    def _full_text(self) -> FullText:
-        value = self._values.get("full_text", FullText.AUTO)
-        try:
-            return FullText(value)
-        except ValueError as exc:
-            raise self.error("full_text", f"one of {', '.join(FullText)}, not {value!r}") from exc
-
-
-def _plain(node: yaml.Node) -> object:
-    """A node as text or a list of them: a list of feeds needs no more, and no tag can ask for more."""
-    if isinstance(node, yaml.ScalarNode):
-        return None if node.tag == "tag:yaml.org,2002:null" else str(node.value)
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(item) for item in node.value]
-    return {}
-
-
-def _checked_url(text: str, place: str) -> str:
-    """The URL as it was written; that it could be fetched is checked.
-
-    A feed's address is its publisher's: nothing is taken out of it.
-    """
-    text = text.strip()
+def _feed(node: yaml.Node, entry: str, name: str) -> Feed:
+    fields = _fields(node, entry, name)
+    if "url" not in fields:
+        raise _error(name, node, f"{entry}: url: missing")
+    url = _scalar(fields["url"], f"{entry}: url", name)
     try:
-        canonical_url(text)
+        canonical = canonical_url(url)
     except ValueError as exc:
-        raise ConfigError(f"{place}: not an http(s) URL: {text}") from exc
-    return text
+        raise _error(name, fields["url"], f"{entry}: url: {exc}") from exc
+    title = _scalar(fields["title"], f"{entry}: title", name) if "title" in fields else ""
+    return Feed(
+        url=url,
+        title=clean_line(title) or urlsplit(canonical).netloc,
+        tags=_tags(fields.get("tags"), entry, name),
+        interval_s=_interval_s(fields.get("interval"), canonical, entry, name),
+        full_text=_full_text(fields.get("full_text"), entry, name),
+    )
+
+
+def _fields(node: yaml.Node, entry: str, name: str) -> dict[str, yaml.Node]:
+    if not isinstance(node, yaml.MappingNode):
+        raise _error(name, node, f"{entry}: not a mapping with a url")
+    fields: dict[str, yaml.Node] = {}
+    for key, field in node.value:
+        if key.value not in _KEYS:
+            raise _error(
+                name, key, f"{entry}: unknown key {_shown(key)}; known are {', '.join(_KEYS)}"
+            )
+        if key.value in fields:
+            raise _error(name, key, f"{entry}: {key.value}: given twice")
+        fields[key.value] = field
+    return fields
+
+
+def _tags(node: yaml.Node | None, entry: str, name: str) -> tuple[str, ...]:
+    if node is None:
+        return ()
+    if not isinstance(node, yaml.SequenceNode):
+        raise _error(name, node, f"{entry}: tags: not a list")
+    tags = (clean_line(_scalar(tag, f"{entry}: tags", name)) for tag in node.value)
+    return tuple(dict.fromkeys(tags))
+
+
+def _interval_s(node: yaml.Node | None, url: str, entry: str, name: str) -> int:
+    if node is None:
+        return DEFAULT_INTERVAL_S
+    text = _scalar(node, f"{entry}: interval", name)
+    found = _INTERVAL.fullmatch(text)
+    if found is None:
+        raise _error(
+            name, node, f"{entry}: interval: {text[:40]!r} is no time; write 30, 90s, 60m, 6h or 1d"
+        )
+    seconds = int(found[1]) * _SECONDS[found[2]]
+    least = 1 if _is_loopback(url) else MIN_INTERVAL_S
+    if not least <= seconds <= MAX_INTERVAL_S:
+        bounds = f"{least} s to {MAX_INTERVAL_S // 86_400} days"
+        raise _error(name, node, f"{entry}: interval: {seconds} s is not within {bounds}")
+    return seconds
+
+
+def _full_text(node: yaml.Node | None, entry: str, name: str) -> FullText:
+    if node is None:
+        return FullText.AUTO
+    text = _scalar(node, f"{entry}: full_text", name)
+    try:
+        return FullText(text)
+    except ValueError as exc:
+        known = ", ".join(FullText)
+        raise _error(
+            name, node, f"{entry}: full_text: {text[:40]!r} is not one of {known}"
+        ) from exc
+
+
+def _scalar(node: yaml.Node, field: str, name: str) -> str:
+    if not isinstance(node, yaml.ScalarNode) or not node.value.strip():
+        raise _error(name, node, f"{field}: {'not a text' if node.value else 'empty'}")
+    return str(node.value).strip()
+
+
+def _shown(key: yaml.Node) -> str:
+    return repr(key.value[:40]) if isinstance(key, yaml.ScalarNode) else "that is not a word"
+
+
+def _error(name: str, node: yaml.Node, message: str) -> ConfigError:
+    return ConfigError(f"{name}:{node.start_mark.line + 1}: {message}")
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+# ------------------------------------------------------------------------------------------------------- OPML
+def parse_opml(text: str, *, name: str) -> tuple[Feed, ...]:
+    """Parse an OPML list; the folders of a feed become its tags, and a feed in two folders is one feed.
+
+    Raises:
+        ConfigError: not OPML, no feeds in it, or a feed without a usable URL.
+    """
+    outlines = listparser.parse(
+        text.encode("utf-8", "replace")
+    )  # bytes: a str might be taken for a URL and fetched
+    if not outlines.version.startswith("opml"):
+        raise ConfigError(f"{name}: XML, but not OPML")
+    feeds: dict[str, Feed] = {}
+    for number, outline in enumerate(outlines.feeds, 1):
+        url = str(outline.get("url", "")).strip()
+        try:
+            canonical = canonical_url(url)
+        except ValueError as exc:
+            raise ConfigError(f"{name}: feed {number}: xmlUrl: {exc}") from exc
+        title = clean_line(str(outline.get("title", ""))) or urlsplit(canonical).netloc
+        feeds.setdefault(canonical, Feed(url, title, tuple(dict.fromkeys(_folders(outline)))))
+    if not feeds:
+        raise ConfigError(f"{name}: no feeds in it")
+    return tuple(feeds.values())
+
+
+def _folders(outline: Any) -> Iterator[str]:
+    for path in outline.get("categories", ()):
+        yield from (clean_line(str(part)) for part in path if str(part).strip())

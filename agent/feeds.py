@@ -14,6 +14,7 @@ from xml.sax import SAXException, SAXParseException
 
 import feedparser
 
+from agent.broken_xml import ENTRY_END, NOT_XML, mend_xml
 from agent.charsets import Decoded, decode
 from agent.entries import FeedContext, RawEntry, clean_entries
 from agent.errors import FeedError
@@ -24,9 +25,6 @@ from kb import Entry
 MAX_ENTRIES = 500
 """Entries kept of one check, by default: real feeds hold 10 to 100."""
 
-MAX_READ_ENTRIES = 10_000
-"""Entries read of one document, in its order (0.3 ms each); what stands between them and the end is not looked at."""
-
 MAX_TAGS = 1_000_000
 """A document with more is refused: feedparser takes 0.02 ms for each, and no feed of any use needs them."""
 
@@ -34,14 +32,11 @@ _XML_CHARSET = re.compile(
     rb"""^.{0,4}<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w.:-]{1,40})["']""", re.DOTALL
 )
 _CHARSET_PARAMETER = re.compile(r"""charset\s*=\s*["']?([\w.:-]{1,40})""", re.IGNORECASE)
-_NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_CHARACTER_REFERENCE = re.compile(r"&#(?:x([0-9a-fA-F]{1,9})|([0-9]{1,9}));")
 _HTML_START = re.compile(r"<(!doctype\s+html|html)\b", re.IGNORECASE)
 _PREAMBLE = re.compile(r"\s+|<\?[^>]*>|<!--.*?-->", re.DOTALL)
 _MAX_PREAMBLES = 20
+_MAX_CONTROL_SHARE = 0.02  # text with more control characters is none
 _FEED_ELEMENT = re.compile(r"<(\w+:)?(rss|feed|rdf|channel)\b", re.IGNORECASE)
-_ENTRY_START = re.compile(r"<(?:\w+:)?(?:item|entry)[\s>/]", re.IGNORECASE)
-_ENTRY_END = re.compile(r"</(?:\w+:)?(?:item|entry)\s*>", re.IGNORECASE)
 
 # feedparser lets these through on input it was not made for; none of them is about us.
 _PARSER_FAULTS = (
@@ -137,13 +132,13 @@ def _read_json(text: str, url: str) -> _Document:
 def _read_xml(text: str, url: str) -> _Document:
     if _is_html(text) and not _FEED_ELEMENT.search(text):
         raise FeedError(url, "an HTML page, not a feed")
-    text, problems = _mended_xml(text)
-    if text.count("<") > MAX_TAGS:
+    mended, problems = mend_xml(text)
+    if mended.count("<") > MAX_TAGS:
         raise FeedError(url, f"more than {MAX_TAGS} tags")
     try:
         # No content-location: relative ids would change with it, and links are resolved later on our own terms.
         parsed = feedparser.parse(
-            io.BytesIO(text.encode("utf-8")),
+            io.BytesIO(mended.encode("utf-8")),
             response_headers={"content-type": "application/xml; charset=utf-8"},
             resolve_relative_uris=False,
             sanitize_html=False,  # content is only ever read as text, by a parser that drops scripts
@@ -155,7 +150,7 @@ def _read_xml(text: str, url: str) -> _Document:
     entries = list(parsed.entries)
     if parsed.bozo:
         problems.append(_bozo_problem(parsed.get("bozo_exception")))
-        if len(entries) > len(_ENTRY_END.findall(text)):
+        if len(entries) > len(ENTRY_END.findall(mended)):
             entries.pop()  # cut off in the middle: half an entry would be taken for another one
             problems.append("the last entry is cut off, left out")
     feed = parsed.feed
@@ -178,29 +173,6 @@ def _is_html(text: str) -> bool:
     return _HTML_START.match(text, start) is not None
 
 
-def _mended_xml(text: str) -> tuple[str, list[str]]:
-    """Remove what no XML parser lets pass, and what is past the number of entries that are read."""
-    problems = []
-    mended = _CHARACTER_REFERENCE.sub(_valid_reference, _NOT_XML.sub("", text))
-    if mended != text:
-        problems.append("characters that XML forbids removed")
-    starts = [found.start() for found in _ENTRY_START.finditer(mended)]
-    if len(starts) > MAX_READ_ENTRIES:
-        ends = [found.end() for found in _ENTRY_END.finditer(mended)]
-        rest = max(ends[-1:], default=len(mended))
-        mended = mended[: starts[MAX_READ_ENTRIES]] + mended[max(rest, starts[MAX_READ_ENTRIES]) :]
-        problems.append(
-            f"{len(starts) - MAX_READ_ENTRIES} entries past {MAX_READ_ENTRIES} not read"
-        )
-    return mended, problems
-
-
-def _valid_reference(reference: re.Match[str]) -> str:
-    code = int(reference[1], 16) if reference[1] else int(reference[2])
-    is_valid = code in (9, 10, 13) or 0x20 <= code <= 0xD7FF or 0xE000 <= code <= 0xFFFD
-    return reference[0] if is_valid or 0x10000 <= code <= 0x10FFFF else ""
-
-
 def _bozo_problem(exception: object) -> str:
     if isinstance(exception, SAXParseException):
         return f"XML not well-formed (line {exception.getLineNumber()}: {exception.getMessage()})"
@@ -212,8 +184,9 @@ def _what_it_is(text: str) -> str:
         return "an HTML page, not a feed"
     if text.startswith("<"):
         return "XML, but not a feed"
-    printable = sum(character.isprintable() or character.isspace() for character in text[:1000])
-    return "text, not a feed" if printable > 0.9 * len(text[:1000]) else "binary data, not a feed"
+    beginning = text[:1000]
+    is_binary = len(NOT_XML.findall(beginning)) > _MAX_CONTROL_SHARE * len(beginning)
+    return "binary data, not a feed" if is_binary else "text, not a feed"
 
 
 def _raw_entry(entry: Any) -> RawEntry:
@@ -272,9 +245,12 @@ def _date(entry: Any) -> tuple[str, datetime | None]:
 
 def _authors(entry: Any) -> tuple[str, ...]:
     names = [_text(author, "name") for author in dict.get(entry, "authors") or ()]
-    return tuple(text_of_markup(name) for name in names if name) or (
-        text_of_markup(_text(entry, "author")),
-    )
+    return tuple(map(_name, filter(None, names))) or (_name(_text(entry, "author")),)
+
+
+def _name(author: str) -> str:
+    """The name of RSS's "desk@courier.example (Tom Reyes)", of which feedparser leaves pieces of the address."""
+    return text_of_markup(author.rpartition("(")[2].removesuffix(")"))
 
 
 def _ttl_s(minutes: str) -> int | None:

@@ -23,7 +23,7 @@ def read_json_feed(text: str) -> tuple[str, str | None, list[RawEntry], int]:
     except RecursionError as exc:
         raise ValueError("JSON nested too deep") from exc
     except ValueError as exc:
-        raise ValueError(f"broken JSON: {exc}") from exc
+        raise ValueError(f"broken JSON: {str(exc)[:100]}") from exc
     items = feed.get("items") if isinstance(feed, dict) else None
     if not isinstance(items, list) or "jsonfeed.org/version" not in str(feed.get("version")):
         raise ValueError("JSON, but not a JSON Feed")

@@ -4,6 +4,7 @@ Read from meta elements, JSON-LD and <time>, never guessed from prose. The one d
 """
 
 import json
+import re
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
@@ -25,6 +26,16 @@ _EXACT_DATES = (
 )
 _TIMES = ".//time[@datetime]"
 
+# "This article first appeared in The Courier." as a paragraph of its own, and what WordPress puts under its feeds.
+_SYNDICATION = re.compile(
+    r"this (?:article|story|post|column|piece|essay)\b.{0,80}?\b"
+    r"(?:(?:first|originally) (?:appeared|ran|published)|(?:appeared|published) (?:first|originally)|"
+    r"(?:is|was|has been) (?:republished|reprinted))\b.{0,200}"
+    r"|the (?:post|article) .{1,250} appeared first on .{1,80}",
+    re.IGNORECASE,
+)
+_MAX_SYNDICATION_CHARS = 350
+
 
 @dataclass(frozen=True, slots=True)
 class PageFacts:
@@ -34,6 +45,7 @@ class PageFacts:
         title: the headline as the page gives it to others.
         page_title: the <title> element, with the site's name in it as often as not.
         canonical: rel=canonical as written.
+        origin: where the text says that it first appeared, as written in its link.
         published_at: to the second where the page says so, else midnight UTC.
     """
 
@@ -41,6 +53,7 @@ class PageFacts:
     page_title: str = ""
     site_name: str = ""
     canonical: str | None = None
+    origin: str | None = None
     published_at: datetime | None = None
 
 
@@ -56,14 +69,36 @@ def page_facts(tree: HtmlElement, *, url: str, before: datetime) -> PageFacts:
     page_title = clean_line(tree.findtext(".//title") or "")
     site_names = (_meta(tree, "og:site_name"), *map(_publisher, linked))
     headings = (clean_line(heading.text_content()) for heading in tree.iterfind(".//h1"))
-    titles = (_meta(tree, "og:title"), *(_text(article, "headline") for article in linked), *headings)
+    titles = (
+        _meta(tree, "og:title"),
+        *(_text(article, "headline") for article in linked),
+        *headings,
+    )
     return PageFacts(
         title=next(filter(None, titles), page_title),
         page_title=page_title,
         site_name=next(filter(None, site_names), "").removeprefix("@"),
-        canonical=next((link.get("href") for link in tree.iterfind(".//link[@rel='canonical']")), None),
+        canonical=next(
+            (link.get("href") for link in tree.iterfind(".//link[@rel='canonical']")), None
+        ),
+        origin=_origin(tree),
         published_at=_exact_date(tree, linked) or _day(tree, url=url, before=before),
     )
+
+
+def is_syndication_note(paragraph: str) -> bool:
+    """Tell whether a paragraph only says where the article comes from."""
+    return (
+        len(paragraph) <= _MAX_SYNDICATION_CHARS and _SYNDICATION.fullmatch(paragraph) is not None
+    )
+
+
+def _origin(tree: HtmlElement) -> str | None:
+    for paragraph in tree.iter("p"):
+        link = paragraph.find(".//a[@href]")
+        if link is not None and is_syndication_note(clean_line(paragraph.text_content())):
+            return str(link.get("href"))
+    return None
 
 
 def _meta(tree: HtmlElement, name: str) -> str:
@@ -85,7 +120,9 @@ def _linked_articles(tree: HtmlElement) -> Iterator[dict[str, Any]]:
             continue
         graph = linked.get("@graph", linked) if isinstance(linked, dict) else linked
         for node in graph if isinstance(graph, list) else [graph]:
-            if isinstance(node, dict) and "Article" in str(node.get("@type")):  # NewsArticle, ["Article"]
+            if isinstance(node, dict) and "Article" in str(
+                node.get("@type")
+            ):  # NewsArticle, ["Article"]
                 yield node
 
 
@@ -125,6 +162,10 @@ def _day(tree: HtmlElement, *, url: str, before: datetime) -> datetime | None:
     for element in markup:
         element.tail = None
     day = find_date(
-        markup, extensive_search=False, original_date=True, url=url, max_date=before.strftime("%Y-%m-%d")
+        markup,
+        extensive_search=False,
+        original_date=True,
+        url=url,
+        max_date=before.strftime("%Y-%m-%d"),
     )
     return datetime.fromisoformat(day).replace(tzinfo=UTC) if day else None

@@ -19,6 +19,12 @@ from agent.plain_text import PARAGRAPH_BREAK, clean_text
 MAX_TEXT_CHARS = 200_000
 """Longer articles are cut at a paragraph: no news is longer, and every sentence costs a question."""
 
+MAX_ELEMENTS = 30_000
+"""A page of more elements is not read. News pages have 800 as a rule and 5,000 at most."""
+
+_MAX_COMPARED_ELEMENTS = (
+    8_000  # in larger pages only rules are used: comparing extractors takes quadratic time
+)
 _MIN_SURE_CHARS = 1_500  # a shorter precise extraction is checked against a balanced one ...
 _MIN_KEPT_SHARE = 0.3  # ... and given up when it holds a smaller share of that one's text than this
 
@@ -31,18 +37,22 @@ _FURNITURE = re.compile(
     re.IGNORECASE,
 )
 _FURNITURE_TAGS = ("div", "section", "aside", "ul", "ol", "form", "details")
-_MAX_FURNITURE_SHARE = (
-    0.3  # an element with more of the page's text is the page, whatever it is called
-)
+_MAX_FURNITURE_SHARE = 0.3  # an element with more of the page's text is the page itself
 _COLUMN_PARTS = ("table", "article", "aside", "nav", "section", "form", "h1", "h2")
 _TABLE_PARTS = ("table", "tbody", "thead", "tfoot", "tr", "td", "th")
 
-_BLOCKS = frozenset(
-    ["address", "article", "aside", "blockquote", "body", "br", "caption", "center", "dd", "details", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "html", "li", "main", "nav", "ol", "p", "pre", "section", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul"]
-)
-_SILENT = frozenset(
-    ["script", "style", "template", "noscript", "iframe", "object", "svg", "math", "head", "title", "textarea", "select", "button"]
-)
+# fmt: off
+_BLOCKS = frozenset((
+    "address", "article", "aside", "blockquote", "body", "br", "caption", "center", "dd", "details",
+    "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4",
+    "h5", "h6", "header", "hr", "html", "li", "main", "nav", "ol", "p", "pre", "section", "table",
+    "tbody", "td", "tfoot", "th", "thead", "tr", "ul",
+))
+_SILENT = frozenset((
+    "script", "style", "template", "noscript", "iframe", "object", "svg", "math", "head", "title",
+    "textarea", "select", "button",
+))
+# fmt: on
 
 _FAULTS = (
     etree.LxmlError,
@@ -67,12 +77,13 @@ def read_page(markup: str, *, url: str, before: datetime) -> PageText:
     """Read a decoded article page; dates in it that are past `before` are not looked for."""
     try:
         tree = load_html(markup)
-        if tree is None:
+        if tree is None or (element_count := sum(1 for _ in tree.iter())) > MAX_ELEMENTS:
             return PageText("", PageFacts())
         facts = page_facts(tree, url=url, before=before)
         _unwrap_layout_tables(tree)
         _drop_furniture(tree)
-        return PageText(_bounded(_article_text(tree)), facts)
+        is_large = element_count > _MAX_COMPARED_ELEMENTS
+        return PageText(_bounded(_article_text(tree, is_large=is_large)), facts)
     except _FAULTS:  # lxml and trafilatura on markup they were not made for
         return PageText("", PageFacts())
 
@@ -86,17 +97,18 @@ def text_of_html(markup: str) -> str:
         return ""
 
 
-def _article_text(tree: HtmlElement) -> str:
-    text = _extracted(tree, favor_precision=True)
-    if len(text) >= _MIN_SURE_CHARS:
+def _article_text(tree: HtmlElement, *, is_large: bool) -> str:
+    text = _extracted(tree, favor_precision=not is_large, fast=is_large)
+    if len(text) >= _MIN_SURE_CHARS or is_large:
         return text
-    balanced = _extracted(tree, favor_precision=False)
+    balanced = _extracted(tree, favor_precision=False, fast=False)
     return balanced if len(text) < _MIN_KEPT_SHARE * len(balanced) else text
 
 
-def _extracted(tree: HtmlElement, *, favor_precision: bool) -> str:
+def _extracted(tree: HtmlElement, *, favor_precision: bool, fast: bool) -> str:
     document = trafilatura.bare_extraction(
         tree,
+        fast=fast,
         favor_precision=favor_precision,
         include_comments=False,
         deduplicate=False,  # it would remember paragraphs from page to page

@@ -14,6 +14,8 @@ _INVISIBLE = dict.fromkeys(
 _LINE_BREAKS = re.compile(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _MAX_LINE_CHARS = 10_000
+_UNREAD = re.compile(r"<(script|style)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
+_BREAK = re.compile(r"<(?:br|p|div|li)\b[^<>]*>", re.IGNORECASE)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!--.*?-->", re.DOTALL)
 
 
@@ -31,7 +33,9 @@ def clean_text(text: str) -> str:
 def text_of_markup(markup: str) -> str:
     """Read a single line of HTML (a title, a name), such as feeds carry with and without need."""
     markup = markup[:_MAX_LINE_CHARS]
-    return clean_line(html.unescape(_TAG.sub(" ", markup) if "<" in markup else markup))
+    if "<" in markup:
+        markup = _TAG.sub("", _BREAK.sub(" ", _UNREAD.sub(" ", markup)))
+    return clean_line(html.unescape(markup))
 
 
 def markup_of_text(text: str) -> str:

@@ -8,10 +8,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from agent.phrases import Sentence
 from agent.sentences import split_sentences
 from agent.spans import AnswerSpan, find_spans, spans_within
 from agent.topics import Mentions
-from agent.wording import Sentence, Worded, object_spans, word_question
+from agent.wording import Worded, object_spans, word_question
 from agent.worth import dateline_end, skip_reason
 from kb import AnswerKind, Article, Draft, Evidence, Question
 from model import Word

@@ -11,10 +11,11 @@ from agent.word_sets import word_set
 Place = tuple[int, int]
 
 _PARAGRAPH_BREAK = re.compile(r"\n[^\S\n]*\n\s*")
+# Possessive, and begun only where a run begins: a long run of dots or blanks must not be tried from every place.
 _CANDIDATE = re.compile(
-    r"(?P<mark>[.!?…]+)(?P<close>[\"”’'»)\]]*)(?P<gap>\s+)(?=\S)"
-    r"|(?P<wide>[。！？]+[」』”’)]*)(?P<wide_gap>\s*)(?=\S)"
-    r"|(?P<line>[^\S\n]*\n)\s*(?=[•▪●◦*·–—-]\s)"
+    r"(?<![.!?…])(?P<mark>[.!?…]++)(?P<close>[\"”’'»)\]]*+)(?P<gap>\s++)(?=\S)"
+    r"|(?<![。！？])(?P<wide>[。！？]++[」』”’)]*+)\s*+(?=\S)"
+    r"|(?P<line>\n)\s*+(?=[•▪●◦*·–—-]\s)"
     r"|(?P<bullet>\s)(?=[•▪●◦]\s)"
 )
 _TITLES = word_set(

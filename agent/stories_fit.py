@@ -45,7 +45,8 @@ class Told:
 
 def read_stream(path: Path, distractors: int) -> list[tuple[Article, str]]:
     """Labelled articles and a sample of the others, in time order."""
-    labelled, others = [], []
+    labelled: list[tuple[Article, str]] = []
+    others: list[tuple[Article, str]] = []
     with lzma.open(path, "rt", encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
@@ -177,7 +178,7 @@ def cluster_baseline(told: Sequence[Told], threshold: float) -> dict[str, str]:
                 dot = sum(weight * total[term] for term, weight in unit.items() if term in total)
                 best = max(best, (dot / (math.hypot(*total.values()) or 1.0), key))
         key = best[1] if best[0] >= threshold else article.id
-        sums.setdefault(key, Counter()).update(unit)  # type: ignore[arg-type]  # Counter adds floats as well
+        sums.setdefault(key, Counter()).update(unit)
         last[key] = moment
         found[article.id] = key
     return found

@@ -42,7 +42,7 @@ def tidy_question(text: str, answer: str) -> str | None:
     content = sum(len(word) > 3 and not _WH.match(word) for word in text.split())
     if re.search(r", (?:who|which)\b", text) and not text.startswith(("Who", "Wh")):
         return None
-    if content < MIN_CONTENT_WORDS:
+    if content < MIN_CONTENT_WORDS or re.match(r"\w+,", text):
         return None
     if (
         not MIN_QUESTION_WORDS <= len(text.split()) <= MAX_QUESTION_WORDS

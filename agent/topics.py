@@ -1,10 +1,11 @@
-"""Find what an article is about: its named entities, resolved within the article, and its key phrases.
+"""Find what an article is about: named entities resolved within it, and key phrases.
 
 A mention by surname joins the full name, a possessive is taken off, a name that was missed once is found again where it
-recurs, and a name with several kinds gets the commonest. Key phrases are scored by their words: how often here, how rare
+A mention by surname joins the full name, a possessive is taken off, a name that was missed once is found again where
 in news at large, how early. Nothing is resolved across articles.
 """
 
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -158,7 +159,7 @@ def _entities(
         bonus = (TITLE_BONUS if name in in_title else 1.0) * (
             LEAD_BONUS if first[name] < LEAD_CHARS else 1.0
         )
-        return counts[name] ** 0.7 * bonus * (0.6 if kinds[name] == "misc" else 1.0)
+        return math.sqrt(counts[name]) * bonus * (0.6 if kinds[name] == "misc" else 1.0)
 
     ranked = sorted(counts, key=lambda name: (-salience(name), first[name], name))
     return tuple(Entity(name, kinds[name], counts[name]) for name in ranked[:MAX_ENTITIES])
@@ -188,10 +189,12 @@ def key_phrases(
 
     def weight(phrase: str) -> float:
         parts = phrase.split()
-        strength = sum(min(rarity_bits(part), MAX_WORD_BITS) for part in parts) / len(parts) ** 0.5
+        strength = sum(min(rarity_bits(part), MAX_WORD_BITS) for part in parts) / math.sqrt(
+            len(parts)
+        )
         titled = 1.0 + sum(part in in_title for part in parts) / len(parts)
         early = 1.0 + 1.0 / (1.0 + 0.1 * first[phrase])
-        return counts[phrase] ** 0.8 * strength * titled * early
+        return math.sqrt(counts[phrase]) * strength * titled * early
 
     ranked = sorted(counts, key=lambda phrase: (-weight(phrase), first[phrase], phrase))
     kept: list[str] = []

@@ -20,13 +20,21 @@ _SAFE_IN_QUERY = _SAFE_IN_PATH + "?"
 
 # Parameters that tell where a reader came from and never what is read. Broader lists (AdGuard's, courlan's) also drop
 # "source", "session" or "keyword", which on some sites choose the article.
+# fmt: off
 _TRACKING_PREFIXES = (
-    "utm_", "mc_", "mtm_", "pk_", "piwik_", "matomo_", "hsa_", "_hs", "at_", "ns_", "itm_", "vero_", "oly_", "guce_",
-    "wt.", "ga_",
-)  # fmt: skip
-_TRACKING = frozenset(
-    ["fbclid", "gclid", "gclsrc", "dclid", "gbraid", "wbraid", "msclkid", "twclid", "yclid", "ysclid", "igshid", "igsh", "ttclid", "mkt_tok", "_ga", "_gl", "cmpid", "cmp", "icmpid", "ncid", "ocid", "icid", "intcmp", "s_cid", "s_kwcid", "s_campaign", "xtor", "wt_mc", "wtmc", "ref", "ref_src", "ref_url", "referrer", "referer", "partner", "sref", "smid", "smtyp", "taid", "guccounter", "spm", "ftag", "via", "srnd", "traffic_source", "link_source", "leadsource", "cvid", "campaign_id", "campaignid", "echobox", "soc_src", "soc_trk", "wpisrc", "wpmm", "feedtype", "feedname"]
+    "utm_", "mc_", "mtm_", "pk_", "piwik_", "matomo_", "hsa_", "_hs", "at_", "ns_", "itm_", "vero_",
+    "oly_", "guce_", "wt.", "ga_",
 )
+_TRACKING = frozenset((
+    "fbclid", "gclid", "gclsrc", "dclid", "gbraid", "wbraid", "msclkid", "twclid", "yclid",
+    "ysclid", "igshid", "igsh", "ttclid", "mkt_tok", "_ga", "_gl", "cmpid", "cmp", "icmpid", "ncid",
+    "ocid", "icid", "intcmp", "s_cid", "s_kwcid", "s_campaign", "xtor", "wt_mc", "wtmc", "ref",
+    "ref_src", "ref_url", "referrer", "referer", "partner", "sref", "smid", "smtyp", "taid",
+    "guccounter", "spm", "ftag", "via", "srnd", "traffic_source", "link_source", "leadsource",
+    "cvid", "campaign_id", "campaignid", "echobox", "soc_src", "soc_trk", "wpisrc", "wpmm",
+    "feedtype", "feedname",
+))
+# fmt: on
 _CHANNELS = re.compile(
     r"(rss|feed|atom|twitter|facebook|newsletter|email|social|flipboard|googlenews)", re.IGNORECASE
 )

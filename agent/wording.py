@@ -29,6 +29,7 @@ from kb import AnswerKind
 MAX_TAIL_WORDS = 22
 
 GAP_LIKING = 0.6
+MIN_PRONOUN_WORDS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,8 @@ def word_question(sentence: Sentence, span: AnswerSpan) -> Worded | None:
                 continue
             text = ask(sentence, clause, span, place)
             question = text and tidy_question(text, span.text)
-            if question:
+            # "Who would he oppose?" tells nobody what it is about.
+            if question and not (clause.is_pronoun and len(question.split()) < MIN_PRONOUN_WORDS):
                 return Worded(question, liking - _doubts(sentence, clause), ask is ask_in_place)
     question = ask_gap(sentence, span, place)
     return Worded(question, GAP_LIKING, is_in_place=True) if question else None

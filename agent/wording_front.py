@@ -1,4 +1,6 @@
-"""Word questions whose wh-phrase goes to the front while subject and verb change places: "When did she win ..."."""
+"""Word questions whose wh-phrase goes to the front while subject and verb change places: "When did she win"."""
+
+import re
 
 from agent.clauses import FINITE, Clause
 from agent.phrases import (
@@ -144,7 +146,8 @@ def _turn(sentence: Sentence, clause: Clause) -> str | None:
         if low not in AUXILIARIES:
             return None
         rest = sentence.piece(first + 1, stop)
-        return f"{low} {subject} {adverbs} {'not ' + rest[4:] if rest.startswith(('n’t ', 'n' + chr(39) + 't ')) else rest}"
+        rest = re.sub(r"^n['’]t\b", "not", rest)
+        return f"{low} {subject} {adverbs} {rest}"
     helper = {"VBD": "did", "VBZ": "does", "VBP": "do"}.get(verb.pos)
     if helper is None:
         return None
@@ -155,7 +158,7 @@ def _as_inner(sentence: Sentence, start: int, end: int) -> str:
     """Words moved from the front: a capital that only the sentence's start gave is taken back."""
     text = sentence.piece(start, end)
     word = sentence.words[start]
-    is_common = word.pos in {"DT", "PRP", "PRP$", "IN", "CD", "EX", "VBG", "RB"} or (
+    is_common = word.pos in {"DT", "PRP", "PRP$", "IN", "CD", "EX", "VBG", "RB", "JJR", "JJS"} or (
         start == 0 and word.pos in {"JJ", "NNS"}
     )
     if word.text == "I" or not is_common or (len(word.text) > 1 and not word.text[1:].islower()):

@@ -116,6 +116,8 @@ def ask_gap(sentence: Sentence, span: AnswerSpan, place: tuple[int, int]) -> str
     first -= sentence.low(first - 1) == "the"
     if not _may_stand_alone(sentence, span, first, end):
         return None
+    if wh == "when" and sentence.low(first - 1) in {"on", "in", "at"}:
+        first -= 1
     if wh == "whom":
         wh = who_or_whom(sentence, first)
     begin = max(

@@ -60,7 +60,7 @@ _CAPTION = re.compile(
     re.IGNORECASE,
 )
 _BYLINE = re.compile(
-    r"^(?:by|from|from the)\s+[A-Z][\w.'’-]+(?:\s[A-Z][\w.'’-]+){0,4}(?:$|[,|]|\s(?:and|for"
+    r"^[Bb][Yy]\s+[A-Z][\w.'’-]+(?:\s[A-Z][\w.'’-]+){1,4}(?:$|[,|]|\s(?:and|for"
     r"|of)\s)|\s\|\s|^[A-Z][\w.' -]+,\s[A-Z ]+$"
 )
 _DATELINE = re.compile(
@@ -102,7 +102,8 @@ def skip_reason(sentence: str, words: Sequence[Word]) -> str | None:
         return "opinion"
     if _is_open_quote(sentence):
         return "quotation without speaker"
-    return _form_reason(sentence, words)
+    begin = dateline_end(sentence)
+    return _form_reason(sentence, [word for word in words if word.start_char >= begin])
 
 
 def dateline_end(sentence: str) -> int:
@@ -116,7 +117,7 @@ def _is_open_quote(sentence: str) -> bool:
     left = _QUOTED.sub("", sentence)
     is_tail = (
         "”" in sentence
-        and "“" not in sentence[: sentence.index("”")]
+        and not re.search('[“"]', sentence[: sentence.index("”")])
         and len(sentence) - sentence.index("”") < 3
     )
     return is_tail or sum(character.isalpha() for character in left) < 8

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
+from kb.quantities import unify
 from kb.retrieve import Asked, Scored, kind_spans
 from kb.values import Answer, AnswerKind, Fact, Match, NoAnswer, Question
 from kb.words import terms
 
-SAME_QUESTION = 0.5  # share of words from which a stored question is taken to be the one asked
+LIKE_QUESTION = 0.3  # Jaccard index from which a stored question is taken to be the one asked
+AROUND = 4  # content words on either side of a span that say what it is
 SUPPORTING = 3  # facts given with an answer
 
 
@@ -22,21 +24,32 @@ def match(asked: Asked, one: Scored, fact: Fact) -> Match:
 
 
 def answer_span(asked: Asked, one: Scored, stored: Sequence[Question]) -> tuple[int, int] | None:
-    """Where the quote answers, in characters of the quote: by a stored question, else by its only fitting span."""
-    best: tuple[float, int, int] | None = None
+    """Where the quote answers, in its own characters; None when no span of the kind stands out.
+
+    The answer of a stored question like the one asked comes first, else the fitting span that
+    stands nearest to the question's words.
+    """
+    choices: list[tuple[float, int, int]] = []
     for question in stored:
-        span = _inside(question, one)
-        if question.kind is not asked.question.kind or span is None:
-            continue
         likeness = _likeness(asked.terms, frozenset(terms(question.text)))
-        if likeness >= SAME_QUESTION and (best is None or likeness > best[0]):
-            best = (likeness, *span)
-    if best is not None:
-        return best[1], best[2]
-    if asked.question.kind is AnswerKind.WHAT:
+        span = _inside(question, one)
+        if question.kind is asked.question.kind and span and likeness >= LIKE_QUESTION:
+            choices.append((1.0 + likeness, *span))
+    if asked.question.kind is not AnswerKind.WHAT:
+        choices.extend((_nearness(asked, one, span), *span) for span in kind_spans(asked, one.fact))
+    if not choices:
         return None
-    fitting = kind_spans(asked, one.fact)
-    return fitting[0] if fitting else None
+    _, start, end = max(choices, key=lambda choice: (choice[0], -choice[1]))
+    return start, end
+
+
+def _nearness(asked: Asked, one: Scored, span: tuple[int, int]) -> float:
+    """Share of the question's words among the few that stand around a span."""
+    before = terms(one.fact.quote[: span[0]])[-AROUND:]
+    after = terms(one.fact.quote[span[1] :])[:AROUND]
+    nearness = len(asked.terms & {*before, *after}) / max(len(asked.terms), 1)
+    counted = {word for n in one.fact.quantities if n.start_char == span[0] for word in n.counted}
+    return nearness + (1.0 if counted & unify(asked.terms) else 0.0)
 
 
 def _inside(question: Question, one: Scored) -> tuple[int, int] | None:

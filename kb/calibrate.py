@@ -6,7 +6,7 @@ weights are fitted on exactly what they will be used for.
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from kb.values import Question
 
 CANDIDATES = 12  # from each half
 EMBED_BATCH = 1000
+ASK_BATCH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +77,26 @@ class Corpus:
         self, questions: Sequence[Question], *, asked_at: Sequence[datetime | None]
     ) -> list[Pairs]:
         """Retrieve candidates for each question and score them."""
+        found: list[Pairs] = []
+        for start in range(0, len(questions), ASK_BATCH):
+            part = slice(start, start + ASK_BATCH)
+            found.extend(self._ask(questions[part], asked_at[part]))
+        return found
+
+    def _ask(
+        self, questions: Sequence[Question], asked_at: Sequence[datetime | None]
+    ) -> Iterator[Pairs]:
         vectors = self._embedder.embed([question.text for question in questions])
         vectors = unpack(pack(vectors), self._embedder.dim)
         nearest = self._vectors.nearest(vectors, limit=CANDIDATES)
+        rows = zip(questions, vectors, nearest, asked_at, strict=True)
         with reading(self._engine, self._place) as connection:
-            found = []
-            for question, vector, near, moment in zip(
-                questions, vectors, nearest, asked_at, strict=True
-            ):
+            for question, vector, near, moment in rows:
                 asked = read_question(question, vector, asked_at=moment)
                 lexical = sql_lexical.find_facts(
                     connection, sorted(asked.terms), self._rarity.counts, limit=CANDIDATES
                 )
-                found.append(self._pairs(asked, sorted({*near, *lexical})))
-        return found
+                yield self._pairs(asked, sorted({*near, *lexical}))
 
     def _pairs(self, asked: Asked, seqs: Sequence[int]) -> Pairs:
         facts = [self._fact(seq) for seq in seqs]

@@ -34,7 +34,10 @@ def bands(text: str) -> tuple[str, ...]:
     sketch = MinHash(num_perm=PERMUTATIONS, seed=SEED, hashfunc=_hash, scheme="affine32")
     sketch.update_batch([shingle.encode() for shingle in sorted(held)])
     rows = np.asarray(sketch.hashvalues, dtype="<u8").reshape(BANDS, -1)
-    return tuple(hashlib.sha256(row.tobytes()).hexdigest()[:16] for row in rows)
+    return tuple(
+        hashlib.sha256(bytes([number]) + row.tobytes()).hexdigest()[:16]
+        for number, row in enumerate(rows)
+    )
 
 
 def _hash(shingle: bytes) -> int:

@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from kb.words import fold
+from kb.words import STOP_WORDS, fold, stem, terms, words
 
 _TITLE_WORDS = """
     mr mrs ms miss dr sir dame lord lady prof professor president vice prime minister chancellor
@@ -64,6 +64,14 @@ def name_words(name: str) -> tuple[str, ...]:
     kept = [part for part in parts if part not in _GLUE]
     bare = [part for part in kept if part not in _TITLES and part not in _SUFFIXES]
     return tuple(bare or kept or parts)
+
+
+def bare_terms(name: str) -> tuple[str, ...]:
+    """The stems under which a text that holds the name is found, titles left out."""
+    titles = _TITLES | _SUFFIXES
+    return tuple(stem(word) for word in words(name) if word not in titles | STOP_WORDS) or tuple(
+        terms(name)
+    )
 
 
 def is_same_name(a: str, b: str) -> bool:

@@ -90,7 +90,8 @@ _FOLLOWING = re.compile(r"[\s-]*([^\W\d_]+)")
 _WORDS = re.compile(r"[^\W\d_]+")
 _ROUGH_TEXT = "about around roughly nearly almost approximately least most many close estimated"
 _ROUGH_WORDS = frozenset(_ROUGH_TEXT.split())
-UNIT_WORDS = 3
+_SKIPPED = frozenset(["other", "more", "of", "the", "his", "her", "their", "additional"])
+UNIT_WORDS = 4
 REACH = 2  # content words on either side of a number that say what it is a number of
 
 
@@ -163,8 +164,11 @@ def _counted(text: str, end: int) -> tuple[str, ...]:
     position = end
     for _ in range(UNIT_WORDS):
         match = _FOLLOWING.match(text, position)
-        if match is None or (word := match.group(1).lower()) in STOP_WORDS:
+        if match is None or (word := match.group(1).lower()) in STOP_WORDS - _SKIPPED:
             break
+        if word in _SKIPPED:
+            position = match.end()
+            continue
         cut = stem(word)
         stems.append(_SAME_COUNT.get(cut, cut))
         position = match.end()

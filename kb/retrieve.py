@@ -15,11 +15,11 @@ from kb import sql_facts
 from kb.answerability import Answerability, Matrix
 from kb.dates import DateSpan, can_agree, dates
 from kb.exact import cosines, unpack
-from kb.names import name_spans, name_words, names_in
+from kb.names import bare_terms, name_spans, names_in
 from kb.protocols import FloatArray
 from kb.quantities import Quantity, is_same, quantities
 from kb.values import AnswerKind, Question, Scores
-from kb.words import stem, terms
+from kb.words import terms
 
 TITLE_SHARE = (
     0.8  # a word that stands in the title only says what the article is about, not this sentence
@@ -85,7 +85,7 @@ class Scored:
 
 def read_question(question: Question, vector: FloatArray, *, asked_at: datetime | None) -> Asked:
     """Take a question apart; `asked_at` resolves dates such as "last week"."""
-    names = (tuple(stem(word) for word in name_words(name)) for name in names_in(question.text))
+    names = (bare_terms(name) for name in names_in(question.text))
     return Asked(
         question=question,
         vector=vector,
@@ -296,4 +296,4 @@ def kind_spans(asked: Asked, fact: StoredFact) -> list[tuple[int, int]]:
 
 
 def _is_asked(name: str, asked: Asked) -> bool:
-    return all(stem(word) in asked.terms for word in name_words(name))
+    return all(term in asked.terms for term in bare_terms(name))

@@ -163,15 +163,14 @@ def add_bands(connection: Connection, article_id: str, bands: Sequence[str]) -> 
 
 def sharing_a_band(connection: Connection, article_id: str, bands: Sequence[str]) -> list[str]:
     """Ids of the learned articles that share a band, ordered."""
-    pairs = [
-        (col(ArticleBandRow.band) == number) & (col(ArticleBandRow.digest) == digest)
-        for number, digest in enumerate(bands)
-    ]
-    if not pairs:
-        return []
     query = (
         select(col(ArticleBandRow.article_id))
-        .where(or_(*pairs), col(ArticleBandRow.article_id) != article_id)
+        .where(
+            # The digest tells the band; naming the band as well lets the key find it.
+            col(ArticleBandRow.band).in_(range(len(bands))),
+            col(ArticleBandRow.digest).in_(bands),
+            col(ArticleBandRow.article_id) != article_id,
+        )
         .distinct()
         .order_by(col(ArticleBandRow.article_id))
     )

@@ -179,7 +179,7 @@ def _settings() -> "Settings":
 
 
 def set_aside(home: Path) -> Path:
-    """Move a damaged folder out of the way, keeping it, and return where it went."""
+    """Move a damaged folder out of the way, keeping it, and return where it went; a lost one leaves nothing to keep."""
     number = 1
     while (target := home / f"{FOLDER}.damaged-{number}").exists():
         number += 1
@@ -187,6 +187,8 @@ def set_aside(home: Path) -> Path:
     seal.take_off(home)
     try:
         (home / FOLDER).rename(target)
+    except FileNotFoundError:
+        return target
     except OSError as exc:
         raise StoreError(f"{home / FOLDER}: cannot be moved aside: {exc.strerror}") from exc
     return target

@@ -10,20 +10,28 @@ from datetime import timedelta
 
 from kb.agreement import Agreement, Said, compare, find_answer
 from kb.dates import must_differ
-from kb.quantities import Quantity, count_the_same, is_different, surroundings, unify
+from kb.quantities import Quantity, count_the_same, is_different, is_same, surroundings, unify
 from kb.retrieve import Asked, Rarity, Scored, StoredFact, quoted_share
 from kb.sentence import Sentence
 from kb.values import AnswerKind, Draft, Question, Verdict
+from kb.words import stem
 
 NEAREST = 3
 
-CONFIRMS_AT = (
-    0.55  # share of the question that the older sentence itself must hold, its title aside
-)
+# Share of the question that the older sentence itself must hold, its title aside.
+CONFIRMS_AT = 0.6
 CONFLICTS_AT = 0.7  # the same for a conflict
 ALONE_AT = 0.85  # the same where nothing says what a number counts
 LIKENESS_AT = 0.75  # Jaccard index of two questions that are one
-FEWEST_TERMS = 4  # a question of fewer content words fits too many sentences
+FEWEST_TERMS = 4  # a question of fewer content words fits too many sentences to tell a conflict
+FEWEST_CONFIRMING = 3  # or to tell that two say the same
+# What one person, body or place does alone: elsewhere two names are two who did it.
+_ALONE = """
+appointed arrested based became beat born captured chosen convicted crowned defeated died elected fired
+founded headquartered heads held hired inaugurated invented killed landed lost married named nominated
+opened overtook played replaced resigned sentenced signed sold succeeded swore won wrote
+"""
+_ALONE_STEMS = frozenset(stem(word) for word in f"{_ALONE} win wins winning become".split())
 SAME_NEWS = timedelta(days=10)  # sentences further apart in time speak of different days
 
 
@@ -87,7 +95,9 @@ def judge(asked: Asked, ranked: Sequence[Scored], bench: Bench) -> Judgement:
 
 def confirms(asked: Asked, fact: StoredFact, bench: Bench) -> bool:
     """Whether the older sentence gives the same answer to the same question."""
-    if quoted_share(asked, fact, bench.rarity) < CONFIRMS_AT or _other_days(bench.sentence, fact):
+    if len(asked.terms) < FEWEST_CONFIRMING or _other_days(bench.sentence, fact):
+        return False
+    if quoted_share(asked, fact, bench.rarity) < CONFIRMS_AT:
         return False
     answer = Said(asked.question.answer or "", bench.sentence.published_at)
     quote = Said(fact.quote, fact.published_at)
@@ -103,7 +113,11 @@ def conflicting_answer(asked: Asked, fact: StoredFact, bench: Bench) -> str | No
     match asked.question.kind:
         case AnswerKind.HOW_MANY:
             return _other_number(asked, fact, bench)
-        case AnswerKind.WHO | AnswerKind.WHERE | AnswerKind.WHEN:
+        case AnswerKind.WHEN:
+            return _other_stored_answer(asked, fact, bench.sentence)
+        case AnswerKind.WHO | AnswerKind.WHERE:
+            if asked.terms.isdisjoint(_ALONE_STEMS):
+                return None
             return _other_stored_answer(asked, fact, bench.sentence)
         case AnswerKind.WHAT:
             return None
@@ -124,22 +138,34 @@ def _other_days(sentence: Sentence, fact: StoredFact) -> bool:
 
 
 def _other_number(asked: Asked, fact: StoredFact, bench: Bench) -> str | None:
-    """The one number of the older sentence that counts the same thing and cannot be the same amount."""
+    """The older sentence's number for the same thing, when the two cannot be one amount."""
     sentence = bench.sentence
     ours = sentence.quantity_at(asked.question)
     if ours is None:
         return None
-    theirs = [number for number in fact.quantities if count_the_same(ours, number)]
-    own = [number for number in sentence.quantities if count_the_same(ours, number)]
-    if len(theirs) != 1 or len(own) != 1 or not is_different(ours, theirs[0]):
+    other = _counterpart(ours, sentence.quantities, fact.quantities)
+    if other is None or not is_different(ours, other):
         return None
     # The very words around our number must stand in the older sentence: "moved" is not "killed".
     if not surroundings(sentence.text, ours) <= unify(fact.quote_terms):
         return None
-    needed = CONFLICTS_AT if _says_what(ours, theirs[0]) else ALONE_AT
+    needed = CONFLICTS_AT if _says_what(ours, other) else ALONE_AT
     if quoted_share(asked, fact, bench.rarity) < needed:
         return None
-    return fact.quote[theirs[0].start_char : theirs[0].end_char]
+    return fact.quote[other.start_char : other.end_char]
+
+
+def _counterpart(
+    ours: Quantity, own: Sequence[Quantity], theirs: Sequence[Quantity]
+) -> Quantity | None:
+    """The number of the other sentence in the place of ours; of several, only when the rest agree."""
+    own = [number for number in own if count_the_same(ours, number)]
+    theirs = [number for number in theirs if count_the_same(ours, number)]
+    if len(own) != len(theirs) or ours not in own:
+        return None
+    place = own.index(ours)
+    rest = [pair for n, pair in enumerate(zip(own, theirs, strict=True)) if n != place]
+    return theirs[place] if all(is_same(a, b) for a, b in rest) else None
 
 
 def _says_what(a: Quantity, b: Quantity) -> bool:

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-_UNITED_STATES = re.compile(r"\bU\.S\.A?\.?|\bUSA?\b")
+_UNITED_STATES = re.compile(r"\bU\.S\.A?\.?|\bUSA?\b|\bUnited States(?: of America)?\b")
 _ACRONYM = re.compile(r"\b(?:[A-Za-z]\.){2,}")
 _WORD = re.compile(r"\d+(?:\.\d+)+|[^\W_]+")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
@@ -24,8 +24,27 @@ _STOP = """
 STOP_WORDS = frozenset(_STOP.split())
 
 
+# Past and participle to the verb: questions say "did it rise" where the sentence says "rose".
+_IRREGULAR = """
+became become|began begun begin|bought buy|broke broken break|brought bring|built build|came come
+caught catch|chose chosen choose|drove driven drive|fell fallen fall|flew flown fly|fought fight
+found find|gave given give|got gotten get|grew grown grow|held hold|hit hit|kept keep|knew known know
+led lead|left leave|lost lose|made make|meant mean|met meet|paid pay|ran run|rose risen rise|saw seen see
+sent send|shot shoot|sold sell|spent spend|spoke spoken speak|stole stolen steal|stood stand
+struck strike|swore sworn swear|taught teach|thought think|threw thrown throw|took taken take
+went gone go|won win|wore worn wear|wrote written write|died die|dying die|laid lay|lay lie
+"""
+_VERBS = {
+    past: forms.split()[-1]
+    for forms in _IRREGULAR.replace("\n", "|").split("|")
+    for past in forms.split()[:-1]
+}
+
+
 def fold(text: str) -> str:
     """Lower case without diacritics, with curly quotes and odd blanks made plain."""
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text)
     return "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()
 
@@ -51,6 +70,7 @@ def plain(text: str) -> str:
 @lru_cache(maxsize=1 << 17)
 def stem(word: str) -> str:
     """Cut English inflection: "killings", "killed" and "kills" meet; words under four letters are left alone."""
+    word = _VERBS.get(word, word)
     if len(word) < 4 or not word.isascii() or not word.isalpha():
         return word
     word = _cut_plural(word)

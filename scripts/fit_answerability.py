@@ -2,10 +2,11 @@
 
     python scripts/fit_answerability.py --data DIR [--out kb/answerability.json] [--seed 7]
 
-Questions with their sentences come from `train/qa` (SQuAD, QAMR) and from the news quizzes of `realtimeqa` up to 2023. Each is
-asked of a store of all their sentences, as the program would ask; half of them with the sentences that answer withheld.
-A logistic regression learns which candidate answers; its probability of the best candidate is then corrected on held-out
-questions and measured on others. Nothing of the quizzes after 2023 is read.
+Questions with their sentences come from `train/qa` (SQuAD, QAMR) and from the news quizzes of
+`realtimeqa` up to 2023. Each is asked of a store of all their sentences, as the program would ask;
+half of them with the sentences that answer withheld. A logistic regression learns which candidate
+answers; its probability of the best candidate is then corrected on held-out questions and measured
+on others. Nothing of the quizzes after 2023 is read.
 """
 
 import argparse
@@ -47,11 +48,17 @@ TERMS: tuple[tuple[str, ...], ...] = (
 )
 SQUAD_QUESTIONS = 3_500
 QAMR_QUESTIONS = 2_000
-QUIZ_WEEKS = 12
+QUIZ_WEEKS = 30
+QUIZ_SENTENCES = 25  # of an article: news tells the main things first
 BEST = 5  # candidates of a question that the regression sees
 BINS = 10
 MIN_RISE = 0.02  # the correction never goes flat: equal probabilities would hide the order of facts
 MIN_ANSWER_CHARS = 3
+# Half of the questions could not be answered, so even odds are the place to speak up.
+ANSWER_THRESHOLD = 0.5
+# Verdicts see the answer as well: a fact that holds it needs to be about the question, no more.
+# Chosen on leads of one event by several outlets: below it the pairs that agree go wrong.
+KNOWN_THRESHOLD = 0.15
 
 Floats = npt.NDArray[np.float64]
 
@@ -62,7 +69,7 @@ class Case:
 
     question: Question
     right: frozenset[int]  # passages that answer
-    unclear: frozenset[int]  # passages that hold the answer's words elsewhere
+    answers: tuple[str, ...]  # plain; other passages that hold one neither count for nor against
     asked_at: datetime | None
     source: str
     withheld: bool
@@ -83,7 +90,7 @@ def main() -> int:
         corpus = Corpus(passages, embedder, Path(folder))
         pairs = corpus.ask([c.question for c in cases], asked_at=[c.asked_at for c in cases])
         corpus.close()
-    fitted, report = _fit(cases, pairs, options.seed)
+    fitted, report = _fit(_tables(cases, pairs, passages), options.seed)
     report |= {
         "command": "scripts/fit_answerability.py",
         "seed": options.seed,
@@ -125,8 +132,8 @@ def _squad(path: Path, passages: list[Passage], seed: int) -> list[Case]:
             }
             if not right:
                 continue
-            held = _holding([text for text, _ in answers], passages, range(first, len(passages)))
-            found.append(_case(asked["q"], right, held, None, "squad"))
+            texts = [text for text, _ in answers]
+            found.append(_case(asked["q"], right, texts, None, "squad"))
     return _sample(found, SQUAD_QUESTIONS, seed)
 
 
@@ -137,15 +144,15 @@ def _qamr(path: Path, passages: list[Passage], seed: int) -> list[Case]:
         place = len(passages)
         passages.append(Passage(row["context"], ""))
         found.extend(
-            _case(text, {place}, set(), None, "qamr")
-            for text, _, start in row["qas"]
+            _case(text, {place}, [answer], None, "qamr")
+            for text, answer, start in row["qas"]
             if start >= 0 and len(plain(text).split()) >= 6
         )
     return _sample(found, QAMR_QUESTIONS, seed)
 
 
 def _quiz(folder: Path, passages: list[Passage], seed: int) -> list[Case]:
-    """News quiz questions; a sentence answers when it holds the answer in an article found for the question."""
+    """News quiz questions; the sentences that answer hold the answer, in an article found for it."""
     articles = [a for year in (2022, 2023) for a in _rows(folder / f"articles-{year}.jsonl.xz")]
     asked = [q for year in (2022, 2023) for q in _rows(folder / f"questions-{year}.jsonl.xz")]
     weeks = sorted({question["week"] for question in asked})
@@ -166,38 +173,34 @@ def _quiz(folder: Path, passages: list[Passage], seed: int) -> list[Case]:
         if row["week"] not in chosen or len(answer) < MIN_ANSWER_CHARS + 2:
             continue
         right = {n for n in of_question[row["id"]] if answer in plain_text[n]}
-        held = {n for n, text in plain_text.items() if answer in text}
         asked_at = datetime.fromisoformat(row["date"]).replace(tzinfo=UTC)
         if right:
-            cases.append(_case(row["question"], right, held, asked_at, "realtimeqa"))
+            cases.append(_case(row["question"], right, [answer], asked_at, "realtimeqa"))
     return cases
 
 
 def _sentences(article: dict[str, Any]) -> Iterator[Passage]:
     published = article["published"]
     moment = datetime.fromisoformat(published).replace(tzinfo=UTC) if published else None
-    for paragraph in article["body"].split("\n"):
-        for start, end in split_sentences(paragraph):
-            yield Passage(paragraph[start:end], article["title"] or "", moment)
+    spans = split_sentences(article["body"])
+    for start, end in spans[:QUIZ_SENTENCES]:
+        sentence = article["body"][start:end]
+        if not sentence.endswith("?"):  # some pages print the very quiz; a question is never a fact
+            yield Passage(sentence, article["title"] or "", moment)
 
 
 def _case(
-    text: str, right: set[int], held: set[int], asked_at: datetime | None, source: str
+    text: str, right: set[int], answers: Iterable[str], asked_at: datetime | None, source: str
 ) -> Case:
     digest = hashlib.sha256(text.encode()).digest()
     return Case(
         parse_question(text),
         frozenset(right),
-        frozenset(held - right),
+        tuple(plain(answer) for answer in answers),
         asked_at,
         source,
         withheld=digest[0] % 2 == 1,
     )
-
-
-def _holding(answers: Sequence[str], passages: Sequence[Passage], places: range) -> set[int]:
-    wanted = [plain(answer) for answer in answers]
-    return {n for n in places if any(answer in plain(passages[n].text) for answer in wanted)}
 
 
 def _sample(cases: list[Case], count: int, seed: int) -> list[Case]:
@@ -231,11 +234,13 @@ class Table:
     source: str
 
 
-def _tables(cases: Sequence[Case], pairs: Sequence[Pairs]) -> list[Table]:
+def _tables(
+    cases: Sequence[Case], pairs: Sequence[Pairs], passages: Sequence[Passage]
+) -> list[Table]:
+    spoken = {place: f" {plain(passages[place].text)} " for one in pairs for place in one.passages}
     tables = []
     for case, found in zip(cases, pairs, strict=True):
-        hidden = case.right | case.unclear if case.withheld else case.unclear
-        kept = [n for n, place in enumerate(found.passages) if place not in hidden]
+        kept = [n for n, place in enumerate(found.passages) if _counts(case, place, spoken)]
         if not kept:
             continue
         right = np.array([found.passages[n] in case.right for n in kept])
@@ -245,10 +250,14 @@ def _tables(cases: Sequence[Case], pairs: Sequence[Pairs]) -> list[Table]:
     return tables
 
 
-def _fit(
-    cases: Sequence[Case], pairs: Sequence[Pairs], seed: int
-) -> tuple[Answerability, dict[str, Any]]:
-    tables = _tables(cases, pairs)
+def _counts(case: Case, place: int, spoken: dict[int, str]) -> bool:
+    """Whether a candidate is shown to the fit: withheld and unclear ones are not."""
+    if place in case.right:
+        return not case.withheld
+    return not any(f" {answer} " in spoken[place] for answer in case.answers)
+
+
+def _fit(tables: Sequence[Table], seed: int) -> tuple[Answerability, dict[str, Any]]:
     prior = Answerability.default()
     made = prior
     for _ in range(2):  # the second time on the candidates that the first weights put on top
@@ -280,6 +289,8 @@ def _regress(tables: Sequence[Table], prior: Answerability, seed: int) -> Answer
     return replace(
         prior,
         terms=TERMS,
+        answer_threshold=ANSWER_THRESHOLD,
+        known_threshold=KNOWN_THRESHOLD,
         weights=tuple(round(float(weight), 6) for weight in found.coef_[0]),
         bias=round(float(found.intercept_[0]), 6),
     )

@@ -62,3 +62,11 @@ def test_known_sentences(expected):
 def test_bullets_begin_sentences():
     text = "The plan:\n• Build a road\n• Close the bridge"
     assert sentences(text) == ["The plan:", "• Build a road", "• Close the bridge"]
+
+
+@pytest.mark.parametrize("piece", [".", " ", "\n", "。", "“", ". ", "\t\n", "a", "A. ", "?”"])
+def test_long_runs_of_one_thing_do_not_hang(piece):
+    text = f"Begin {piece * 60_000} end"
+    places = split_sentences(text)
+    assert places[0][0] == 0
+    assert places[-1][1] == len(text)

@@ -1,5 +1,6 @@
 """Real news replayed on loopback, healthy and spoiled; skipped where no data folder is given."""
 
+import contextlib
 import os
 import sqlite3
 import sys
@@ -48,8 +49,7 @@ def feed_list(room, path, count):
 
 def stored_rows(home):
     """Everything that was learned, as SQL text; check times are no part of it."""
-    (database,) = home.glob("*.sqlite*[!wlshm-]")
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+    with contextlib.closing(sqlite3.connect(home / "tidings.db")) as connection:
         tables = ("entry", "article", "fact", "fact_source", "decision", "story")
         return {
             table: connection.execute(f"SELECT count(*), max(rowid) FROM {table}").fetchone()
