@@ -54,7 +54,8 @@ def _session(
     from agent.app import home_folder  # loads the model's and the store's libraries
 
     settings = load_settings(os.environ)
-    configure_logging(settings.log, stream=sys.stderr)
+    level = "INFO" if context.invoked_subcommand == "run" else "ERROR"
+    configure_logging(settings.log, level=level, stream=sys.stderr)
     context.obj = Session(settings, home_folder(settings, home))
 
 

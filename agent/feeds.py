@@ -145,7 +145,7 @@ def _read_xml(text: str, url: str) -> _Document:
         )
     except _PARSER_FAULTS as exc:
         raise FeedError(url, f"unreadable ({type(exc).__name__})") from exc
-    if not parsed.version and not parsed.entries:
+    if not parsed.get("version") and not parsed.entries:
         raise FeedError(url, _what_it_is(text))
     entries = list(parsed.entries)
     if parsed.bozo:

@@ -35,8 +35,8 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 _CONTEXT = (run_id, feed_url)
 
 
-def configure_logging(settings: LogSettings, *, stream: TextIO) -> None:
-    """Send all logging to `stream`; a second call replaces the first."""
+def configure_logging(settings: LogSettings, *, stream: TextIO, level: str = "WARNING") -> None:
+    """Send all logging to `stream`, from `level` on unless the settings name another; a later call replaces it."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_JsonLines() if settings.format == "json" else _KeyValues())
     handler.set_name("tidings")
@@ -44,7 +44,7 @@ def configure_logging(settings: LogSettings, *, stream: TextIO) -> None:
     for old in [known for known in root.handlers if known.name == "tidings"]:
         root.removeHandler(old)
     root.addHandler(handler)
-    root.setLevel(settings.level)
+    root.setLevel(settings.level or level)
     for name in CHATTY:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     # It reports every page without text as an error; extraction says so itself, with the URL.

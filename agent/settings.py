@@ -203,8 +203,11 @@ class ServeSettings(_Group):
 class LogSettings(_Group):
     """What is logged, on stderr."""
 
-    level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = Field(
-        "WARNING", description="Least level that is logged."
+    level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"] | None, BeforeValidator(_upper)
+    ] = Field(
+        None,
+        description="Least level that is logged; without it, INFO for the daemon and ERROR for one command.",
     )
     format: Literal["text", "json"] = Field(
         "text", description="`text`: key=value for people; `json`: one object a line."

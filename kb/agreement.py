@@ -4,6 +4,7 @@ Pure. Three outcomes, because "not the same" is not yet "different": a rounded f
 share or a bare weekday proves nothing.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ from kb.dates import DateSpan, can_agree, dates, must_differ
 from kb.names import is_same_name, name_spans, name_words
 from kb.quantities import Quantity, is_different, is_same, quantities
 from kb.values import AnswerKind
-from kb.words import plain, terms
+from kb.words import fold, terms
 
 
 class Agreement(StrEnum):
@@ -39,7 +40,7 @@ def same_answer(a: Said, b: Said, kind: AnswerKind) -> bool:
 
 def compare(a: Said, b: Said, kind: AnswerKind) -> Agreement:
     """Compare two answers to one question."""
-    if plain(a.text) == plain(b.text) and (kind is not AnswerKind.WHEN or a == b):
+    if _spelling(a.text) == _spelling(b.text) and (kind is not AnswerKind.WHEN or a == b):
         return Agreement.SAME
     match kind:
         case AnswerKind.HOW_MANY:
@@ -48,11 +49,16 @@ def compare(a: Said, b: Said, kind: AnswerKind) -> Agreement:
             found = dates(a.text, a.published_at), dates(b.text, b.published_at)
             if all(found):
                 return _compare_dates(*found)
-            return Agreement.SAME if plain(a.text) == plain(b.text) else Agreement.UNSURE
+            same = _spelling(a.text) == _spelling(b.text) and not any(found)
+            return Agreement.SAME if same else Agreement.UNSURE
         case AnswerKind.WHO | AnswerKind.WHERE:
             return _compare_names(a.text, b.text)
         case AnswerKind.WHAT:
             return _compare_phrases(a.text, b.text)
+
+
+def _spelling(text: str) -> str:
+    return " ".join(fold(text).split())
 
 
 def _compare_numbers(a: Sequence[Quantity], b: Sequence[Quantity]) -> Agreement:
@@ -112,9 +118,10 @@ def find_answer(answer: Said, quote: Said, kind: AnswerKind) -> tuple[int, int] 
 
 
 def _find_words(answer: str, quote: str) -> tuple[int, int] | None:
-    place = quote.casefold().find(answer.casefold())
-    if answer and place >= 0 and len(quote.casefold()) == len(quote):
-        return place, place + len(answer)
+    if wanted := answer.strip():
+        whole = re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", quote, re.IGNORECASE)
+        if whole is not None:
+            return whole.span()
     for start, end in name_spans(quote):
         if is_same_name(answer, quote[start:end]):
             return start, end

@@ -1,7 +1,7 @@
 """Pairs of questions and sentences as retrieval meets them: what the weights of `Answerability` are fitted on.
 
-Used by the fitting script only. It runs the candidates and the features of `kb.retrieve` over plain sentences, so that the
-weights are fitted on exactly what they will be used for.
+Used by the fitting script only. It runs the candidates and the features of `kb.retrieve` over plain
+sentences, so that the weights are fitted on exactly what they will be used for.
 """
 
 import json

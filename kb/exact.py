@@ -1,8 +1,8 @@
 """The facts' vectors in memory, searched exactly.
 
-What is learned must not depend on the order in which an approximate index was built: killed and run again, a
-run has to take the same decisions. So learning searches here, over the vectors that stand in SQL; asking goes through the
-vector index.
+What is learned must not depend on the order in which an approximate index was built: killed and run
+again, a run has to take the same decisions. So learning searches here, over the vectors that stand in
+SQL; asking goes through the vector index.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,7 @@
-"""The knowledge base as its users see it: one object, one home. Queries, scoring and verdicts stand in their own files."""
+"""The knowledge base as its users see it: one object, one home.
+
+Queries, scoring and verdicts stand in their own files.
+"""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -287,7 +290,10 @@ class KnowledgeBase:
             return report
 
     def open_stories(self, since: datetime | None = None) -> list[Story]:
-        """Stories that may still grow, in the order they were opened: those active since then, and the newest undated ones."""
+        """Stories that may still grow: those active since then and the newest undated ones.
+
+        They come in the order in which they were opened.
+        """
         with self._lock, reading(self._engine, self._place) as connection:
             stories = list(self._shelf.stories(connection).values())
         undated = [story for story in stories if story.profile.last_at is None]

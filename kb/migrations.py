@@ -1,7 +1,7 @@
 """How the schema came to be: append-only steps, each in one transaction, each recorded.
 
-A step's SQL is frozen: it must do next year what it does today, so it never reads `kb.tables`. `{datetime}`, `{bytes}` and
-`{seq}` stand for what SQLite and PostgreSQL spell differently.
+A step's SQL is frozen: it must do next year what it does today, so it never reads `kb.tables`.
+`{datetime}`, `{bytes}` and `{seq}` stand for what SQLite and PostgreSQL spell differently.
 """
 
 from collections.abc import Callable

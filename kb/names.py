@@ -42,7 +42,8 @@ _DOTS = re.compile(r"(?<=\b\w)\.(?=\w\b|\s|$|\W)")
 
 # A word that begins with a capital and is no common opener of a sentence; runs of them are names.
 _NAME = re.compile(
-    r"(?:\b[A-Z][\w’'.&-]*[\w]|\b[A-Z])(?:\s(?:(?:of|de|la|al|von|van|bin|der|for|and the|of the)\s)?(?:[A-Z][\w’'&-]*\w|[A-Z]\.?))*"
+    r"(?:\b[A-Z][\w’'.&-]*[\w]|\b[A-Z])"
+    r"(?:\s(?:(?:of the|of|and the|de|la|al|von|van|bin|der|for)\s)?(?:[A-Z][\w’'&-]*\w|[A-Z]\.?))*"
 )
 _OPENER_WORDS = """
     who what where when which how why whose whom is are was were did does do has have had can
@@ -90,7 +91,7 @@ def is_same_name(a: str, b: str) -> bool:
 
 
 def _initials_fit(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
-    """ "J. Biden" and "Joe Biden": the same surname, given names that could shorten each other."""
+    """Whether one could be the other shortened: "J. Biden" and "Joe Biden"."""
     if len(a) < 2 or a[-1] != b[-1]:
         return False
     return all(

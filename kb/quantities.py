@@ -228,7 +228,7 @@ def is_different(a: Quantity, b: Quantity) -> bool:
         return gap * 10 > size
     if a.place == b.place:
         return gap > 0
-    return gap > max(a.place, b.place) or gap * 20 > size
+    return gap * 2 > max(a.place, b.place)  # else the rounder one may be the other, rounded
 
 
 def _units_fit(a: Quantity, b: Quantity) -> bool:

@@ -1,8 +1,9 @@
 """Tells whether the vector index's files are as this program left them.
 
-A damaged graph file does not always raise: the library that reads it may take the whole process down. So a closed index is
-sealed with the sizes and times of its files, and only a sealed and unchanged one is opened unseen; one that was never
-closed, because its process was killed, is tried in a child process first.
+A damaged graph file does not always raise: the library that reads it may take the whole process down.
+So a closed index is sealed with the sizes, times and digests of its files, and only a sealed and
+unchanged one is opened unseen; one that was never closed, because its process was killed, is tried in
+a child process first.
 """
 
 import hashlib

@@ -112,7 +112,7 @@ def integrity(connection: Connection) -> str:
 
 
 def journal_mode(connection: Connection) -> str:
-    """ "wal" on a healthy SQLite file; the dialect's name elsewhere."""
+    """Name the journal's mode: "wal" on a healthy SQLite file; the dialect's name elsewhere."""
     if connection.dialect.name != "sqlite":
         return connection.dialect.name
     return str(connection.exec_driver_sql("PRAGMA journal_mode").scalar_one())

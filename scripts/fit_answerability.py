@@ -139,7 +139,7 @@ def _squad(path: Path, passages: list[Passage], seed: int) -> list[Case]:
 
 def _qamr(path: Path, passages: list[Passage], seed: int) -> list[Case]:
     """Questions about the parts of single sentences; only those that name enough to be asked alone."""
-    found = []
+    found: list[Case] = []
     for row in _rows(path):
         place = len(passages)
         passages.append(Passage(row["context"], ""))

@@ -139,6 +139,7 @@ def test_our_own_list_is_in_order():
 @given(st.text(alphabet="feds:url-[]{}&*!|>'\"#\n \t<?xml0a/.", max_size=80))
 def test_any_text_gives_feeds_or_a_config_error(text):
     try:
-        parse_feeds_yaml(text, name="x")
-    except ConfigError as error:
-        assert str(error).startswith("x:")
+        feeds = parse_feeds_yaml(text, name="x")
+    except ConfigError:
+        return
+    assert feeds

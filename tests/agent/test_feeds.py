@@ -147,10 +147,10 @@ def test_real_encoding_wins_over_every_declaration():
 
 
 PIECES = st.sampled_from(
-    ["<rss>", "<channel>", "<item>", "</item>", "<entry>", "<title>", "</title>", "<link>", "<guid>", "<pubDate>"]
-    + ["<![CDATA[", "]]>", "<!--", "-->", "<!DOCTYPE rss [", "<!ENTITY a '&a;'>", "&a;", "&#xD800;", "&#99999999;", "&"]
-    + ["<content type='application/octet-stream'>", "<feed xmlns='http://www.w3.org/2005/Atom'>", "x", "2026-13-45"]
-    + ["<a:b xmlns:a='x'>", "<georss:point>x", "<media:content url='x'>", "http://[::1", "\ufffe", "\x00", "<svg>"]
+    ["<rss>", "<channel>", "<item>", "</item>", "<entry>", "<title>", "</title>", "<link>", "<guid>", "<pubDate>",
+     "<![CDATA[", "]]>", "<!--", "-->", "<!DOCTYPE rss [", "<!ENTITY a '&a;'>", "&a;", "&#xD800;", "&#99999999;", "&",
+     "<content type='application/octet-stream'>", "<feed xmlns='http://www.w3.org/2005/Atom'>", "x", "2026-13-45",
+     "<a:b xmlns:a='x'>", "<georss:point>x", "<media:content url='x'>", "http://[::1", "\ufffe", "\x00", "<svg>"]
 )  # fmt: skip
 
 

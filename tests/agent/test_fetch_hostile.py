@@ -240,13 +240,13 @@ def test_tls_is_checked_against_the_name_though_the_address_is_pinned(authority)
 
 def test_a_pause_in_tls_is_waited_for(authority):
     def late(seen):
-        web.closing.wait(0.4)  # longer than the fetcher reads in one go
+        server.closing.wait(0.4)  # longer than the fetcher reads in one go
         return Reply(200, b"late")
 
-    with Web(tls=serving(authority, "news.example")) as web:
-        web.routes["/a"] = late
+    with Web(tls=serving(authority, "news.example")) as server:
+        server.routes["/a"] = late
         network = named("127.0.0.1", tls=trusting(authority))
-        assert fetch(web.url("/a", host="news.example"), network=network).body == b"late"
+        assert fetch(server.url("/a", host="news.example"), network=network).body == b"late"
 
 
 def test_an_unknown_authority_is_not_trusted(authority):

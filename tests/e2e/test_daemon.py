@@ -17,7 +17,7 @@ def wait_for(path: Path, process: subprocess.Popen) -> None:
     for _ in range(600):
         if path.exists():
             return
-        assert process.poll() is None, process.stderr.read()
+        assert process.poll() is None, process.communicate()[1]
         time.sleep(0.1)
     pytest.fail("the daemon did not come up within a minute")
 

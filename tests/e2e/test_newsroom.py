@@ -1,6 +1,7 @@
 """Real news replayed on loopback, healthy and spoiled; skipped where no data folder is given."""
 
 import contextlib
+import importlib
 import os
 import sqlite3
 import sys
@@ -23,9 +24,7 @@ def newsroom_package():
         pytest.skip("TIDINGS_DATA names no data folder with a newsroom beside it")
     sys.path.insert(0, str(folder))
     try:
-        import newsroom
-
-        yield newsroom
+        yield importlib.import_module("newsroom")
     finally:
         sys.path.remove(str(folder))
 

@@ -21,6 +21,9 @@ from kb import (
 NOW = datetime(2024, 5, 6, 12, tzinfo=UTC)
 
 
+NO_TOPICS = Topics((), ())
+
+
 class Newsroom:
     """A newsroom of invented outlets."""
 
@@ -78,7 +81,7 @@ class Newsroom:
         article: Article,
         drafts: Sequence[Draft],
         *,
-        topics: Topics = Topics((), ()),
+        topics: Topics = NO_TOPICS,
         story: Story | None = None,
         now: datetime = NOW,
     ) -> ArticleReport:

@@ -19,7 +19,7 @@ from kb import (
     seal,
 )
 from kb.sql import DATABASE_NAME
-from kb.vectors import FOLDER, open_index
+from kb.vectors import FOLDER, VectorIndex, open_index
 from tests.embedders import HashEmbedder
 
 FLOOD = "At least 12 people were killed in the flood in Porto Verde on Monday."
@@ -27,8 +27,11 @@ ASKED = ("How many people were killed in the flood in Porto Verde?", AnswerKind.
 FLOOD_QUESTION = Question(ASKED[0], AnswerKind.HOW_MANY)
 
 
-class BrokenIndex:
+class BrokenIndex(VectorIndex):
     """An index whose disk is gone: every write fails."""
+
+    def __init__(self):
+        pass
 
     def add(self, ids, vectors):
         raise IndexMismatch("the index cannot be written")

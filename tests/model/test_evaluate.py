@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import lzma
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from model import Encoder, ModelError
@@ -61,7 +63,7 @@ def test_scores_by_hand(data: Path) -> None:
     class Angles:
         """A known cosine for each pair: its place in the file."""
 
-        def embed(self, texts: tuple[str, ...]) -> np.ndarray:
+        def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
             cosines = np.array([1.0, 0.6, 0.2, 0.9, 0.1, 0.3], dtype=np.float32)
             if texts[0] == PAIRS[0][0] and texts[1] == PAIRS[0][0]:
                 return np.tile(np.array([1.0, 0.0], dtype=np.float32), (6, 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import lzma
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,7 +113,7 @@ def test_tiny_trains_from_a_folder_without_a_teacher(sentences: list[str], tmp_p
     assert load_encoder(tmp_path / "embed").name.startswith("tidings-embed-tiny-")
 
 
-def write_rows(path: Path, rows: list[dict[str, object]]) -> None:
+def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with lzma.open(path, "wt", encoding="utf8") as file:
         file.writelines(json.dumps(row) + "\n" for row in rows)
