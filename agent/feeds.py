@@ -9,6 +9,7 @@ import re
 from calendar import timegm
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from html import unescape
 from typing import Any
 from xml.sax import SAXException, SAXParseException
 
@@ -192,7 +193,7 @@ def _what_it_is(text: str) -> str:
 def _raw_entry(entry: Any) -> RawEntry:
     date_text, published_at = _date(entry)
     return RawEntry(
-        guid=clean_line(_text(entry, "id")),
+        guid=clean_line(unescape(_text(entry, "id"))),  # feedparser's loose half leaves it escaped
         link=_link(entry),
         title=text_of_markup(_text(entry, "title")),
         content_html=_content(entry),

@@ -36,6 +36,11 @@ _FURNITURE = re.compile(
     r"|outbrain|taboola)(?:\s|$)",
     re.IGNORECASE,
 )
+_CONTROL = re.compile(
+    r"|click(?: here)?(?: to .{1,20})?|close|e-?mail|enlarge|expand|like|listen|log in|more|next|open|play|previous"
+    r"|print|read more|save|share|show more|sign (?:in|up)|skip.{0,20}|subscribe|top|tweet|watch|x|\u00d7",
+    re.IGNORECASE,
+)
 _FURNITURE_TAGS = ("div", "section", "aside", "ul", "ol", "form", "details")
 _MAX_FURNITURE_SHARE = 0.3  # an element with more of the page's text is the page itself
 _COLUMN_PARTS = ("table", "article", "aside", "nav", "section", "form", "h1", "h2")
@@ -82,6 +87,7 @@ def read_page(markup: str, *, url: str, before: datetime) -> PageText:
         facts = page_facts(tree, url=url, before=before)
         _unwrap_layout_tables(tree)
         _drop_furniture(tree)
+        _drop_controls(tree)
         is_large = element_count > _MAX_COMPARED_ELEMENTS
         return PageText(_bounded(_article_text(tree, is_large=is_large)), facts)
     except _FAULTS:  # lxml and trafilatura on markup they were not made for
@@ -92,7 +98,10 @@ def text_of_html(markup: str) -> str:
     """Turn a piece of HTML, such as a feed's content, into paragraphs; all of its text is kept, scripts are not."""
     try:
         tree = load_html(f"<html><body><div></div><div>{markup}</div></body></html>")
-        return "" if tree is None else _bounded(clean_text(_flowing_text(tree)))
+        if tree is None:
+            return ""
+        _drop_controls(tree)
+        return _bounded(clean_text(_flowing_text(tree)))
     except _FAULTS:
         return ""
 
@@ -141,6 +150,20 @@ def _drop_furniture(tree: HtmlElement) -> None:
             and _text_chars(element) <= limit
         ):
             element.drop_tree()
+
+
+def _drop_controls(tree: HtmlElement) -> None:
+    """Remove links that do something instead of leading somewhere; one that stands on words of a sentence stays."""
+    for link in list(tree.iter("a")):
+        is_script = (
+            (link.get("href") or "").strip().lower().startswith(("javascript:", "data:", "#"))
+        )
+        if (
+            is_script
+            and _CONTROL.fullmatch(link.text_content().strip())
+            and link.getparent() is not None
+        ):
+            link.drop_tree()
 
 
 def _unwrap_layout_tables(tree: HtmlElement) -> None:

@@ -15,6 +15,7 @@ _LINE_BREAKS = re.compile(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _MAX_LINE_CHARS = 10_000
 _UNREAD = re.compile(r"<(script|style)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
+_UNKNOWN_ENTITY = re.compile(r"&[a-zA-Z]\w{0,31};")
 _BREAK = re.compile(r"<(?:br|p|div|li)\b[^<>]*>", re.IGNORECASE)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!--.*?-->", re.DOTALL)
 
@@ -35,7 +36,8 @@ def text_of_markup(markup: str) -> str:
     markup = markup[:_MAX_LINE_CHARS]
     if "<" in markup:
         markup = _TAG.sub("", _BREAK.sub(" ", _UNREAD.sub(" ", markup)))
-    return clean_line(html.unescape(markup))
+    text = html.unescape(html.unescape(markup))  # feeds that escape twice are many
+    return clean_line(_UNKNOWN_ENTITY.sub("", text))
 
 
 def markup_of_text(text: str) -> str:

@@ -3,8 +3,9 @@
 Queries, scoring and verdicts stand in their own files.
 """
 
+import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -15,19 +16,18 @@ from kb import (
     sql_articles,
     sql_counts,
     sql_decisions,
-    sql_facts,
     sql_feeds,
-    sql_stories,
     verify,
 )
 from kb.answerability import Answerability
+from kb.archive import Archive
 from kb.ask import Asker, Window
 from kb.errors import StoreError
 from kb.examine import Examiner, find_copy
 from kb.ledger import Learned, Ledger, decisions_of, skipped_article
 from kb.migrations import migrate
 from kb.protocols import Embedder
-from kb.reports import FactSource, StoreCounts, StoryNews, StorySummary, VerifyReport
+from kb.reports import StoreCounts, VerifyReport
 from kb.shelf import Shelf
 from kb.sql import open_engine, reading, writing
 from kb.upkeep import Upkeep
@@ -39,25 +39,24 @@ from kb.values import (
     Decision,
     Draft,
     Entry,
-    Fact,
     Feed,
     FeedCheck,
-    FeedState,
     Match,
     NoAnswer,
     Question,
-    QueuedEntry,
     Story,
     Topics,
 )
 from kb.vectors import VectorIndex
 from kb.verdicts import Ruling
 
+logger = logging.getLogger(__name__)
+
 INDEX_BATCH = 100  # facts that wait for the index before they are sent to it together
 UNDATED_STORIES = 50  # newest stories without a date that are still open to new articles
 
 
-class KnowledgeBase:
+class KnowledgeBase(Archive):
     """Everything stored under one home. Safe for threads; one process at a time may write (see `HomeLock`)."""
 
     def __init__(
@@ -70,9 +69,8 @@ class KnowledgeBase:
         answerability: Answerability,
     ) -> None:
         """Join opened parts; `open` is the usual way. Without an index every search is exact."""
+        super().__init__(engine, str(home))
         self._home = home
-        self._place = str(home)
-        self._engine = engine
         self._index = index
         self._embedder = embedder
         self._answerability = answerability
@@ -102,13 +100,20 @@ class KnowledgeBase:
         Raises:
             StoreError: the home cannot be written, or its database is damaged; nothing is overwritten.
             MigrationError: a newer version wrote it.
+            IndexMismatch: with `read_only`, the stored vectors are another encoder's.
         """
         if not read_only:
             _make_home(home)
+        if answerability.encoder not in ("", embedder.name):
+            logger.info(
+                "answerability was fitted with another encoder",
+                extra={"fitted_with": answerability.encoder, "encoder": embedder.name},
+            )
         engine = open_engine(home, database_url, read_only=read_only)
         try:
             if read_only:
                 sql_counts.require_current_schema(engine, str(home))
+                Upkeep(engine, home, embedder).require_same_encoder()
             else:
                 migrate(engine, str(home))
             index = (
@@ -146,16 +151,6 @@ class KnowledgeBase:
         with self._lock, writing(self._engine, self._place) as connection:
             sql_feeds.subscribe(connection, feeds)
 
-    def feed_states(self) -> list[FeedState]:
-        """Every subscription in the order it was made."""
-        with reading(self._engine, self._place) as connection:
-            return sql_feeds.states(connection)
-
-    def due_feeds(self, now: datetime, limit: int) -> list[FeedState]:
-        """Feeds to be checked now, longest due first."""
-        with reading(self._engine, self._place) as connection:
-            return sql_feeds.due(connection, now, limit)
-
     def reset_feed(self, url: str) -> None:
         """Forget a feed's failures, its end and its hold."""
         with self._lock, writing(self._engine, self._place) as connection:
@@ -172,11 +167,6 @@ class KnowledgeBase:
         with self._lock, writing(self._engine, self._place) as connection:
             return sql_feeds.record_check(connection, feed, check, entries, now=now)
 
-    def queued_entries(self, now: datetime, limit: int | None = None) -> list[QueuedEntry]:
-        """Entries waiting for their article, in the order they came."""
-        with reading(self._engine, self._place) as connection:
-            return sql_feeds.queued(connection, now, limit)
-
     def store_article(self, entry_id: str, article: Article) -> bool:
         """Store an entry's article; False when it is there already, which settles the entry as known."""
         with self._lock, writing(self._engine, self._place) as connection:
@@ -190,27 +180,7 @@ class KnowledgeBase:
         with self._lock, writing(self._engine, self._place) as connection:
             sql_feeds.reject(connection, entry_id, reason, retry_at=retry_at)
 
-    def rejections(self) -> list[tuple[str, int]]:
-        """Reasons for missing articles, with counts, most frequent first."""
-        with reading(self._engine, self._place) as connection:
-            return sql_feeds.rejections(connection)
-
-    def article(self, article_id: str) -> Article | None:
-        """One article."""
-        with reading(self._engine, self._place) as connection:
-            return sql_articles.get(connection, article_id)
-
-    def article_topics(self, article_id: str) -> Topics:
-        """What a learned article is about."""
-        with reading(self._engine, self._place) as connection:
-            return sql_articles.topics_of(connection, article_id)
-
     # ------------------------------------------------------------------------------------------------ learning
-    def unlearned_articles(self) -> list[Article]:
-        """Articles to be learned, in the order in which they must be."""
-        with reading(self._engine, self._place) as connection:
-            return sql_articles.unlearned(connection)
-
     def ask_store(
         self,
         questions: Sequence[Question],
@@ -347,64 +317,6 @@ class KnowledgeBase:
             with reading(self._engine, self._place) as connection:
                 return self._asker.matches(connection, [question], window, limit=limit)[0]
 
-    def fact(self, fact_id: str, *, as_of: datetime | None = None) -> Fact | None:
-        """One fact."""
-        with reading(self._engine, self._place) as connection:
-            facts = sql_facts.load(connection, [fact_id], as_of=as_of)
-        return facts[0] if facts else None
-
-    def sources_of(self, fact_id: str, *, as_of: datetime | None = None) -> list[FactSource]:
-        """Every article that states a fact, its own first."""
-        with reading(self._engine, self._place) as connection:
-            return sql_facts.sources(connection, fact_id, as_of=as_of)
-
-    def conflicts_of(self, fact_id: str, *, as_of: datetime | None = None) -> list[Fact]:
-        """The facts that answer a question of this one differently."""
-        with reading(self._engine, self._place) as connection:
-            linked = sql_facts.linked(connection, [fact_id]).get(fact_id, [])
-            return sql_facts.load(connection, linked, as_of=as_of)
-
-    def decisions_of(self, fact_id: str) -> list[Decision]:
-        """Why a fact is stored, and what has confirmed or contradicted it."""
-        with reading(self._engine, self._place) as connection:
-            return sql_decisions.of_fact(connection, fact_id)
-
-    def decisions_like(self, text: str, limit: int = 20) -> list[Decision]:
-        """Decisions on sentences that hold the text, else on those that resemble it."""
-        with reading(self._engine, self._place) as connection:
-            return sql_decisions.like(connection, text, limit=limit)
-
-    def stories(
-        self,
-        *,
-        since: datetime | None = None,
-        as_of: datetime | None = None,
-        limit: int = 20,
-    ) -> list[StorySummary]:
-        """Stories by their latest article, newest first."""
-        with reading(self._engine, self._place) as connection:
-            return sql_stories.summaries(connection, since=since, as_of=as_of, limit=limit)
-
-    def story_articles(self, story_id: str, *, as_of: datetime | None = None) -> list[Article]:
-        """A story's articles in time order."""
-        with reading(self._engine, self._place) as connection:
-            return sql_stories.articles_of(connection, story_id, as_of=as_of)
-
-    def story_facts(
-        self, story_id: str, *, as_of: datetime | None = None, limit: int = 20
-    ) -> list[Fact]:
-        """A story's facts in time order."""
-        with reading(self._engine, self._place) as connection:
-            fact_ids = sql_stories.fact_ids_of(connection, story_id, as_of=as_of, limit=limit)
-            return sql_facts.load(connection, fact_ids, as_of=as_of)
-
-    def whats_new(
-        self, since: datetime, *, limit: int = 20, facts_each: int = 5
-    ) -> list[StoryNews]:
-        """What each story brought since then, the one with the newest fact first."""
-        with reading(self._engine, self._place) as connection:
-            return sql_stories.whats_new(connection, since, limit=limit, facts_each=facts_each)
-
     # ------------------------------------------------------------------------------------------------- upkeep
     def verify(self) -> VerifyReport:
         """Re-read every fact from its article and hold the index against the store."""
@@ -430,18 +342,15 @@ class KnowledgeBase:
             self._shelf.forget()
             return count
 
-    def export_decisions(self) -> Iterator[Decision]:
-        """Every decision in an order, and with a content, that depends on the articles alone."""
-        with reading(self._engine, self._place) as connection:
-            yield from sql_decisions.export(connection)
-
     def counts(self) -> StoreCounts:
         """Sizes and health."""
-        with self._lock, reading(self._engine, self._place) as connection:
+        with self._lock:
+            self._send_to_index()
             indexed = self._index.count() if self._index is not None else 0
-            return sql_counts.counts(
-                connection, self._home, indexed=indexed, embedder=self._embedder.name
-            )
+            with reading(self._engine, self._place) as connection:
+                return sql_counts.counts(
+                    connection, self._home, indexed=indexed, embedder=self._embedder.name
+                )
 
 
 def _make_home(home: Path) -> None:

@@ -87,6 +87,7 @@ _NUMBER = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _FOLLOWING = re.compile(r"[\s-]*([^\W\d_]+)")
+_CLAUSE_END = re.compile(r"[,;:.!?()\"“”—–]")
 _WORDS = re.compile(r"[^\W\d_]+")
 _ROUGH_TEXT = "about around roughly nearly almost approximately least most many close estimated"
 _ROUGH_WORDS = frozenset(_ROUGH_TEXT.split())
@@ -185,8 +186,8 @@ def _unit(match: re.Match[str], counted: tuple[str, ...]) -> str:
 
 def surroundings(text: str, number: Quantity) -> frozenset[str]:
     """What is said of a number: the nearest content words on either side, as `unify` has them."""
-    before = _content(_WORDS.findall(text[: number.start_char])[::-1])
-    after = _content(_WORDS.findall(text[number.end_char :]))
+    before = _content(_WORDS.findall(_CLAUSE_END.split(text[: number.start_char])[-1])[::-1])
+    after = _content(_WORDS.findall(_CLAUSE_END.split(text[number.end_char :])[0]))
     return unify([*before, *after])
 
 

@@ -229,11 +229,17 @@ def _coverage(weights: dict[str, float], fact: StoredFact) -> float:
     return covered
 
 
-def quoted_share(asked: Asked, fact: StoredFact, rarity: Rarity) -> float:
-    """Share of the question's words, by rarity, that the sentence itself holds."""
-    weights = {term: rarity.weight(term) for term in sorted(asked.terms)}
+def quoted_share(asked: Asked, fact: StoredFact, rarity: Rarity, *, names: bool = True) -> float:
+    """Share of the question's words, by rarity, that the sentence itself holds; 1.0 without words.
+
+    Without `names`, of its other words: two sentences on the same people may say different things.
+    """
+    counted = (
+        asked.terms if names else asked.terms - {term for name in asked.names for term in name}
+    )
+    weights = {term: rarity.weight(term) for term in sorted(counted)}
     held = sum(weight for term, weight in weights.items() if term in fact.quote_terms)
-    return held / sum(weights.values()) if weights else 0.0
+    return held / sum(weights.values()) if weights else 1.0
 
 
 def _names(asked: Asked, fact: StoredFact) -> float:

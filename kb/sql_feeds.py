@@ -94,8 +94,10 @@ def record_check(
     connection: Connection, feed: Feed, check: FeedCheck, entries: Sequence[Entry], *, now: datetime
 ) -> int:
     """Store the outcome of a check and the entries not seen before; return how many are new."""
+    row = connection.execute(select(_FEED).where(col(FeedRow.url) == feed.url)).first()
+    if row is None:
+        raise ValueError(f"not subscribed: {feed.url}")
     new_count = _add_entries(connection, entries)
-    row = connection.execute(select(_FEED).where(col(FeedRow.url) == feed.url)).one()
     changes = _check_changes(row, check, now=now)
     if new_count:
         changes["last_entry_at"] = now

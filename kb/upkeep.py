@@ -101,9 +101,7 @@ class Upkeep:
     def renew_vectors(self, *, force: bool = False) -> None:
         """Embed every fact anew when the stored vectors came from another encoder."""
         with reading(self._engine, self._place) as connection:
-            stored = connection.execute(
-                select(col(MetaRow.value)).where(col(MetaRow.key) == EMBEDDER_KEY)
-            ).scalar()
+            stored = _stored_encoder(connection)
             is_empty = sql_facts.count(connection) == 0
         if stored == self._embedder.name and not force:
             return
@@ -116,6 +114,20 @@ class Upkeep:
         with writing(self._engine, self._place) as connection:
             sql_facts.mark_all_unindexed(connection)
             _set_meta(connection, EMBEDDER_KEY, self._embedder.name)
+
+    def require_same_encoder(self) -> None:
+        """Refuse vectors that this encoder did not make.
+
+        Raises:
+            IndexMismatch: another one made them.
+        """
+        with reading(self._engine, self._place) as connection:
+            stored = _stored_encoder(connection)
+        if stored != self._embedder.name:
+            raise IndexMismatch(
+                f"{self._place}: its vectors come from {stored}, not from {self._embedder.name};"
+                " `tidings reindex` makes them anew"
+            )
 
     def _embed_all(self) -> None:
         seq = 0
@@ -141,6 +153,11 @@ class Upkeep:
         self.renew_vectors(force=True)
         index.clear()
         return self.fill(index, progress)
+
+
+def _stored_encoder(connection: Connection) -> str | None:
+    query = select(col(MetaRow.value)).where(col(MetaRow.key) == EMBEDDER_KEY)
+    return connection.execute(query).scalar()
 
 
 def _set_meta(connection: Connection, key: str, value: str) -> None:

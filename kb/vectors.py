@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 FOLDER = "chroma"
 BATCH = 200
+_RAISED_BY_CHROMA = (AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 CHECKED = 8  # vectors read to see whether an index is sound
 
 
@@ -203,13 +204,13 @@ def _forget_clients() -> None:
 
 @contextmanager
 def _translated(place: str) -> Iterator[None]:
-    import chromadb.errors
+    from chromadb.errors import ChromaError
 
     try:
         yield
-    except (IndexMismatch, StoreError):
-        raise
-    except chromadb.errors.ChromaError as exc:
-        raise IndexMismatch(f"{place}: {exc}") from exc
-    except Exception as exc:  # its Rust core raises bare types, a panic among them
+    # Beside its own errors it lets those of its parts through: "could not connect to tenant" is a
+    # ValueError, a damaged catalogue may end as any of the others.
+    except _RAISED_BY_CHROMA as exc:
         raise IndexMismatch(f"{place}: {type(exc).__name__}: {exc}") from exc
+    except ChromaError as exc:
+        raise IndexMismatch(f"{place}: {exc}") from exc

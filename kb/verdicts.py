@@ -99,6 +99,11 @@ def confirms(asked: Asked, fact: StoredFact, bench: Bench) -> bool:
         return False
     if quoted_share(asked, fact, bench.rarity) < CONFIRMS_AT:
         return False
+    if quoted_share(asked, fact, bench.rarity, names=False) < CONFIRMS_AT:
+        return False
+    ours = bench.sentence.quantity_at(asked.question)
+    if ours is not None and not _is_said_of(ours, bench.sentence, fact):
+        return False
     answer = Said(asked.question.answer or "", bench.sentence.published_at)
     quote = Said(fact.quote, fact.published_at)
     return find_answer(answer, quote, asked.question.kind) is not None
@@ -146,8 +151,7 @@ def _other_number(asked: Asked, fact: StoredFact, bench: Bench) -> str | None:
     other = _counterpart(ours, sentence.quantities, fact.quantities)
     if other is None or not is_different(ours, other):
         return None
-    # The very words around our number must stand in the older sentence: "moved" is not "killed".
-    if not surroundings(sentence.text, ours) <= unify(fact.quote_terms):
+    if not _is_said_of(ours, sentence, fact):
         return None
     needed = CONFLICTS_AT if _says_what(ours, other) else ALONE_AT
     if quoted_share(asked, fact, bench.rarity) < needed:
@@ -166,6 +170,11 @@ def _counterpart(
     place = own.index(ours)
     rest = [pair for n, pair in enumerate(zip(own, theirs, strict=True)) if n != place]
     return theirs[place] if all(is_same(a, b) for a, b in rest) else None
+
+
+def _is_said_of(ours: Quantity, sentence: Sentence, fact: StoredFact) -> bool:
+    """Whether the very words around our number stand in the older sentence: "moved" is not "killed"."""
+    return surroundings(sentence.text, ours) <= unify(fact.quote_terms)
 
 
 def _says_what(a: Quantity, b: Quantity) -> bool:

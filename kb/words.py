@@ -9,6 +9,7 @@ _ACRONYM = re.compile(r"\b(?:[A-Za-z]\.){2,}")
 _WORD = re.compile(r"\d+(?:\.\d+)+|[^\W_]+")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
 _POSSESSIVE = re.compile(r"['’](?:s|S)?\b")
+_MARKS = re.compile("[\u0300-\u036f]+")  # accents, once they stand apart from their letters
 _NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
 
 _STOP = """
@@ -27,7 +28,7 @@ STOP_WORDS = frozenset(_STOP.split())
 # Past and participle to the verb: questions say "did it rise" where the sentence says "rose".
 _IRREGULAR = """
 became become|began begun begin|bought buy|broke broken break|brought bring|built build|came come
-caught catch|chose chosen choose|drove driven drive|fell fallen fall|flew flown fly|fought fight
+caught catch|chose chosen choose|drew drawn draw|drove driven drive|fell fallen fall|flew flown fly|fought fight
 found find|gave given give|got gotten get|grew grown grow|held hold|hit hit|kept keep|knew known know
 led lead|left leave|lost lose|made make|meant mean|met meet|paid pay|ran run|rose risen rise|saw seen see
 sent send|shot shoot|sold sell|spent spend|spoke spoken speak|stole stolen steal|stood stand
@@ -42,11 +43,10 @@ _VERBS = {
 
 
 def fold(text: str) -> str:
-    """Lower case without diacritics, with curly quotes and odd blanks made plain."""
+    """Lower case without diacritics, in compatibility form."""
     if text.isascii():
         return text.lower()
-    decomposed = unicodedata.normalize("NFKD", text)
-    return "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()
+    return _MARKS.sub("", unicodedata.normalize("NFKD", text)).casefold()
 
 
 def words(text: str) -> list[str]:

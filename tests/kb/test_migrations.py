@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import inspect, text
 from sqlmodel import SQLModel
 
-from kb import KnowledgeBase, MigrationError, Question
+from kb import Answer, KnowledgeBase, MigrationError, Question
 from kb.migrations import MIGRATIONS, current_version, migrate
 from kb.sql import open_engine
 from kb.values import AnswerKind
@@ -71,6 +71,7 @@ def test_full_text_is_filled_from_rows_of_version_1(tmp_path, embedder, answerab
         reply = kb.answer(
             Question("How many people were killed in Porto Verde?", AnswerKind.HOW_MANY)
         )
+        assert isinstance(reply, Answer)
         assert reply.answer == "12"
 
 

@@ -1,0 +1,118 @@
+"""What is stored, read back as values. Needs no model: everything here is a look into the rows."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from sqlalchemy import Engine
+
+from kb import sql_articles, sql_decisions, sql_facts, sql_feeds, sql_stories
+from kb.reports import FactSource, StoryNews, StorySummary
+from kb.sql import reading
+from kb.values import Article, Decision, Fact, FeedState, QueuedEntry, Topics
+
+
+class Archive:
+    """The rows of one home."""
+
+    def __init__(self, engine: Engine, place: str) -> None:
+        """Read through `engine`; `place` names the home in errors."""
+        self._engine = engine
+        self._place = place
+
+    def feed_states(self) -> list[FeedState]:
+        """Every subscription in the order it was made."""
+        with reading(self._engine, self._place) as connection:
+            return sql_feeds.states(connection)
+
+    def due_feeds(self, now: datetime, limit: int) -> list[FeedState]:
+        """Feeds to be checked now, longest due first."""
+        with reading(self._engine, self._place) as connection:
+            return sql_feeds.due(connection, now, limit)
+
+    def queued_entries(self, now: datetime, limit: int | None = None) -> list[QueuedEntry]:
+        """Entries waiting for their article, in the order they came."""
+        with reading(self._engine, self._place) as connection:
+            return sql_feeds.queued(connection, now, limit)
+
+    def rejections(self) -> list[tuple[str, int]]:
+        """Reasons for missing articles, with counts, most frequent first."""
+        with reading(self._engine, self._place) as connection:
+            return sql_feeds.rejections(connection)
+
+    def article(self, article_id: str) -> Article | None:
+        """One article."""
+        with reading(self._engine, self._place) as connection:
+            return sql_articles.get(connection, article_id)
+
+    def article_topics(self, article_id: str) -> Topics:
+        """What a learned article is about."""
+        with reading(self._engine, self._place) as connection:
+            return sql_articles.topics_of(connection, article_id)
+
+    def unlearned_articles(self) -> list[Article]:
+        """Articles to be learned, in the order in which they must be."""
+        with reading(self._engine, self._place) as connection:
+            return sql_articles.unlearned(connection)
+
+    def fact(self, fact_id: str, *, as_of: datetime | None = None) -> Fact | None:
+        """One fact."""
+        with reading(self._engine, self._place) as connection:
+            facts = sql_facts.load(connection, [fact_id], as_of=as_of)
+        return facts[0] if facts else None
+
+    def sources_of(self, fact_id: str, *, as_of: datetime | None = None) -> list[FactSource]:
+        """Every article that states a fact, its own first."""
+        with reading(self._engine, self._place) as connection:
+            return sql_facts.sources(connection, fact_id, as_of=as_of)
+
+    def conflicts_of(self, fact_id: str, *, as_of: datetime | None = None) -> list[Fact]:
+        """The facts that answer a question of this one differently."""
+        with reading(self._engine, self._place) as connection:
+            linked = sql_facts.linked(connection, [fact_id]).get(fact_id, [])
+            return sql_facts.load(connection, linked, as_of=as_of)
+
+    def decisions_of(self, fact_id: str) -> list[Decision]:
+        """Why a fact is stored, and what has confirmed or contradicted it."""
+        with reading(self._engine, self._place) as connection:
+            return sql_decisions.of_fact(connection, fact_id)
+
+    def decisions_like(self, text: str, limit: int = 20) -> list[Decision]:
+        """Decisions on sentences that hold the text, else on those that resemble it."""
+        with reading(self._engine, self._place) as connection:
+            return sql_decisions.like(connection, text, limit=limit)
+
+    def export_decisions(self) -> Iterator[Decision]:
+        """Every decision in an order, and with a content, that depends on the articles alone."""
+        with reading(self._engine, self._place) as connection:
+            yield from sql_decisions.export(connection)
+
+    def stories(
+        self,
+        *,
+        since: datetime | None = None,
+        as_of: datetime | None = None,
+        limit: int = 20,
+    ) -> list[StorySummary]:
+        """Stories by their latest article, newest first."""
+        with reading(self._engine, self._place) as connection:
+            return sql_stories.summaries(connection, since=since, as_of=as_of, limit=limit)
+
+    def story_articles(self, story_id: str, *, as_of: datetime | None = None) -> list[Article]:
+        """A story's articles in time order."""
+        with reading(self._engine, self._place) as connection:
+            return sql_stories.articles_of(connection, story_id, as_of=as_of)
+
+    def story_facts(
+        self, story_id: str, *, as_of: datetime | None = None, limit: int = 20
+    ) -> list[Fact]:
+        """A story's facts in time order."""
+        with reading(self._engine, self._place) as connection:
+            fact_ids = sql_stories.fact_ids_of(connection, story_id, as_of=as_of, limit=limit)
+            return sql_facts.load(connection, fact_ids, as_of=as_of)
+
+    def whats_new(
+        self, since: datetime, *, limit: int = 20, facts_each: int = 5
+    ) -> list[StoryNews]:
+        """What each story brought since then, the one with the newest fact first."""
+        with reading(self._engine, self._place) as connection:
+            return sql_stories.whats_new(connection, since, limit=limit, facts_each=facts_each)
