@@ -255,7 +255,7 @@ def _show(reply: Any, as_json: bool, show: Any) -> None:
     if as_json:
         print(json.dumps(reply, ensure_ascii=False))
     else:
-        show(Console(soft_wrap=True), reply)
+        show(render.stdout_console(), reply)
 
 
 def _with_progress(context: typer.Context, command: str, arguments: dict[str, Any]) -> Any:

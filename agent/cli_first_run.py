@@ -55,7 +55,7 @@ def _demo_home() -> Path:
 
 
 def _stage() -> Stage:
-    out, err = Console(soft_wrap=True), Console(stderr=True)
+    out, err = render.stdout_console(), Console(stderr=True)
 
     def progress() -> Any:
         if err.is_terminal:

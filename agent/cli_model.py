@@ -7,9 +7,9 @@ from typing import Annotated
 
 import platformdirs
 import typer
-from rich.console import Console
 from rich.text import Text
 
+from agent import render
 from agent.errors import ConfigError
 from agent.session import Session
 
@@ -51,7 +51,7 @@ def evaluate(
         report_file.write_text(text + "\n", encoding="utf-8")
     except OSError as exc:
         raise ConfigError(f"{report_file}: {exc.strerror}") from exc
-    out = Console(soft_wrap=True)
+    out = render.stdout_console()
     for name, metrics in report["sets"].items():
         out.print(Text(f"{name:<12} " + "  ".join(f"{k} {v}" for k, v in metrics.items())))
     out.print(Text(f"{'mean':<12} " + "  ".join(f"{k} {v}" for k, v in report["mean"].items())))

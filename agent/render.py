@@ -8,6 +8,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+PIPE_WIDTH = 160
+"""Columns of a table that no terminal bounds."""
+
+
+def stdout_console() -> Console:
+    """Where data for people goes: as wide as the terminal, or wide enough for a pipe."""
+    console = Console(soft_wrap=True)
+    return console if console.is_terminal else Console(soft_wrap=True, width=PIPE_WIDTH)
+
 
 class TerminalProgress:
     """A progress bar on a terminal (stderr); one line a phase."""

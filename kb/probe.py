@@ -1,6 +1,5 @@
-"""Read an embedded vector index in a process of its own, which damage may kill: `python -m kb.probe HOME ENCODER`."""
+"""Read an embedded vector index in a process of its own, which damage may end."""
 
-import sys
 from pathlib import Path
 
 from kb.errors import KBError
@@ -14,7 +13,3 @@ def main(home: str, embedder_name: str) -> int:
     except KBError:
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))

@@ -8,7 +8,6 @@ a child process first.
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from enum import StrEnum
@@ -18,6 +17,14 @@ from typing import Any
 SEAL = "chroma.seal"
 OPEN = "chroma.open"  # the last seal, while the index is open
 PROBE_TIMEOUT_S = 120.0
+
+# The child finds what this process finds, however that was started.
+_PROBE = """
+import sys
+sys.path[:] = sys.argv[3:]
+from kb.probe import main
+sys.exit(main(sys.argv[1], sys.argv[2]))
+"""
 
 
 class Trust(StrEnum):
@@ -89,12 +96,9 @@ def _files(folder: Path) -> dict[str, tuple[int, int]]:
 
 def survives_probe(home: Path, embedder_name: str) -> bool:
     """Open and read the index in a child process; False when that fails or dies."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-m", "kb.probe", str(home), embedder_name]
+    command = [sys.executable, "-c", _PROBE, str(home), embedder_name, *sys.path]
     try:
-        done = subprocess.run(
-            command, env=environment, capture_output=True, timeout=PROBE_TIMEOUT_S, check=False
-        )
+        done = subprocess.run(command, capture_output=True, timeout=PROBE_TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0

@@ -10,21 +10,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import Connection, Engine, delete, insert, select
-from sqlmodel import col
+from sqlalchemy import Engine
 
-from kb import copies, sql_articles, sql_facts, sql_lexical, vectors
+from kb import copies, sql_articles, sql_facts, sql_lexical, sql_meta, vectors
 from kb.errors import IndexMismatch
 from kb.exact import pack, unpack
 from kb.protocols import Embedder
 from kb.sql import reading, writing
-from kb.tables import MetaRow
 from kb.vectors import VectorIndex
 
 logger = logging.getLogger(__name__)
 
 BATCH = 200
-EMBEDDER_KEY = "embedder"
 
 Progress = Callable[[int, int], None]
 
@@ -101,7 +98,7 @@ class Upkeep:
     def renew_vectors(self, *, force: bool = False) -> None:
         """Embed every fact anew when the stored vectors came from another encoder."""
         with reading(self._engine, self._place) as connection:
-            stored = _stored_encoder(connection)
+            stored = sql_meta.get(connection, sql_meta.ENCODER)
             is_empty = sql_facts.count(connection) == 0
         if stored == self._embedder.name and not force:
             return
@@ -113,7 +110,7 @@ class Upkeep:
             self._embed_all()
         with writing(self._engine, self._place) as connection:
             sql_facts.mark_all_unindexed(connection)
-            _set_meta(connection, EMBEDDER_KEY, self._embedder.name)
+            sql_meta.put(connection, sql_meta.ENCODER, self._embedder.name)
 
     def require_same_encoder(self) -> None:
         """Refuse vectors that this encoder did not make.
@@ -122,7 +119,7 @@ class Upkeep:
             IndexMismatch: another one made them.
         """
         with reading(self._engine, self._place) as connection:
-            stored = _stored_encoder(connection)
+            stored = sql_meta.get(connection, sql_meta.ENCODER)
         if stored != self._embedder.name:
             raise IndexMismatch(
                 f"{self._place}: its vectors come from {stored}, not from {self._embedder.name};"
@@ -153,13 +150,3 @@ class Upkeep:
         self.renew_vectors(force=True)
         index.clear()
         return self.fill(index, progress)
-
-
-def _stored_encoder(connection: Connection) -> str | None:
-    query = select(col(MetaRow.value)).where(col(MetaRow.key) == EMBEDDER_KEY)
-    return connection.execute(query).scalar()
-
-
-def _set_meta(connection: Connection, key: str, value: str) -> None:
-    connection.execute(delete(MetaRow).where(col(MetaRow.key) == key))
-    connection.execute(insert(MetaRow).values(key=key, value=value))
