@@ -32,6 +32,9 @@ founded headquartered heads held hired inaugurated invented killed landed lost m
 opened overtook played replaced resigned sentenced signed sold succeeded swore won wrote
 """
 _ALONE_STEMS = frozenset(stem(word) for word in f"{_ALONE} win wins winning become".split())
+# What happens once, or is set for one day.
+_ONCE = "begin begins due launch launches open opens scheduled set start starts takes"
+_ONCE_STEMS = _ALONE_STEMS | frozenset(stem(word) for word in _ONCE.split())
 SAME_NEWS = timedelta(days=10)  # sentences further apart in time speak of different days
 
 
@@ -111,14 +114,20 @@ def confirms(asked: Asked, fact: StoredFact, bench: Bench) -> bool:
 
 def conflicting_answer(asked: Asked, fact: StoredFact, bench: Bench) -> str | None:
     """The other answer that the older sentence gives to the same question, when it surely does."""
-    if len(asked.terms) < FEWEST_TERMS or _other_days(bench.sentence, fact):
+    if len(asked.terms) < FEWEST_TERMS or not _names_held(asked, fact):
         return None
-    if not _names_held(asked, fact):
+    is_when = asked.question.kind is AnswerKind.WHEN
+    if _far_apart(bench.sentence, fact) or (not is_when and _other_days(bench.sentence, fact)):
         return None
     match asked.question.kind:
         case AnswerKind.HOW_MANY:
             return _other_number(asked, fact, bench)
         case AnswerKind.WHEN:
+            # With more dates than one on either side, one may be the day of something else.
+            if len(fact.dates) != 1 or len(bench.sentence.dates) != 1:
+                return None
+            if asked.terms.isdisjoint(_ONCE_STEMS):
+                return None
             return _other_stored_answer(asked, fact, bench.sentence)
         case AnswerKind.WHO | AnswerKind.WHERE:
             if asked.terms.isdisjoint(_ALONE_STEMS):
@@ -134,9 +143,12 @@ def _names_held(asked: Asked, fact: StoredFact) -> bool:
 
 def _other_days(sentence: Sentence, fact: StoredFact) -> bool:
     """Whether the two speak of different days, by their words or by when they were published."""
-    answer_days = list(sentence.dates)
-    if answer_days and fact.dates:
-        return all(must_differ(a, b) for a in answer_days for b in fact.dates)
+    if sentence.dates and fact.dates:
+        return all(must_differ(a, b) for a in sentence.dates for b in fact.dates)
+    return _far_apart(sentence, fact)
+
+
+def _far_apart(sentence: Sentence, fact: StoredFact) -> bool:
     if sentence.published_at is None or fact.published_at is None:
         return False
     return abs(sentence.published_at - fact.published_at) > SAME_NEWS

@@ -154,6 +154,24 @@ def test_other_name_in_the_same_sentence_is_a_conflict(kb, newsroom):
     assert teach("Rui Lopes", "Gamma News", 1).conflicting == 1
 
 
+@pytest.mark.parametrize(
+    ("event", "verdict"),
+    [
+        ("The trial of Rui Lopes in Porto Verde begins on", "conflicting"),
+        ("Mayor Rui Lopes spoke to fishermen in Porto Verde on", "added"),
+    ],
+)
+def test_another_day_is_a_conflict_only_for_what_happens_once(kb, newsroom, event, verdict):
+    reports = []
+    for publisher, day in (("Alpha Post", "May 20"), ("Beta Times", "June 3")):
+        article = newsroom.article([f"{event} {day}."], publisher=publisher)
+        asked = (f"When does it happen: {event.removesuffix(' on')}?", WHEN, day)
+        draft = newsroom.draft(article, article.text, asked, names=["Rui Lopes", "Porto Verde"])
+        reports.append(newsroom.teach(kb, article, [draft]))
+    assert reports[0].added == 1
+    assert getattr(reports[1], verdict) == 1
+
+
 def test_sentence_with_one_new_answer_is_kept(kb, newsroom):
     newsroom.teach(kb, *flood_article(newsroom))
     said = "Twelve people were killed in the flood in Porto Verde on Monday, Mayor Ana Costa told Radio Sol."
