@@ -140,7 +140,7 @@ def show_news(console: Console, news: dict[str, Any]) -> None:
         label = item["story"]["label"] if item["story"] else "Outside any story"
         console.print(Text(label, style="bold"))
         for fact in item["facts"]:
-            console.print(Text(f"  {_day(fact['valid_from'])}  {fact['evidence']['quote']}"))
+            console.print(Text(f"  {_day(fact['valid_from'])}  {fact['quote']}"))
         if item["corroborated"] or item["conflicting"]:
             console.print(
                 Text(

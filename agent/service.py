@@ -18,7 +18,7 @@ from agent.progress import Progress, SilentProgress
 from agent.questions import parse_question
 from agent.settings import Settings
 from agent.views import JSON, answer_view, as_json, fact_view, match_view
-from kb import Feed, FeedState, KnowledgeBase
+from kb import Feed, FeedState, KnowledgeBase, StoryNews
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ class Service:
         """What was learned since a moment, by story."""
         since = self._since(arguments) or parse_since("1d", now=self._collector.clock())
         news = self.kb.whats_new(since, limit=_limit(arguments))
-        return {"since": since.isoformat(), "stories": as_json(news)}
+        return {"since": since.isoformat(), "stories": [_news_view(item) for item in news]}
 
     # ------------------------------------------------------------------------------------------- explaining
     def feeds(self, arguments: Arguments, _progress: Progress) -> JSON:
@@ -265,6 +265,16 @@ def _as_of(arguments: Arguments) -> datetime | None:
 
 
 # ---------------------------------------------------------------------------------------------- shapes
+def _news_view(news: StoryNews) -> JSON:
+    return {
+        "story": as_json(news.story),
+        "facts": [fact_view(fact) for fact in news.facts],
+        "added": news.added,
+        "corroborated": news.corroborated,
+        "conflicting": news.conflicting,
+    }
+
+
 def _feed_view(state: FeedState, now: datetime) -> JSON:
     last = state.last_entry_at
     return {

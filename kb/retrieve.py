@@ -24,6 +24,7 @@ from kb.words import terms
 TITLE_SHARE = (
     0.8  # a word that stands in the title only says what the article is about, not this sentence
 )
+SCATTERED_SHARE = 0.5  # of a name whose words stand in the sentence, but not as the name
 CACHE_FACTS = 20_000
 
 
@@ -71,6 +72,7 @@ class Asked:
     vector: FloatArray
     terms: frozenset[str]
     names: tuple[tuple[str, ...], ...]  # stems of the words of each name
+    spelled: tuple[str, ...]  # each name as it was written, case folded
     quantities: tuple[Quantity, ...]
     dates: tuple[DateSpan, ...]
 
@@ -85,12 +87,13 @@ class Scored:
 
 def read_question(question: Question, vector: FloatArray, *, asked_at: datetime | None) -> Asked:
     """Take a question apart; `asked_at` resolves dates such as "last week"."""
-    names = (bare_terms(name) for name in names_in(question.text))
+    named = [(bare_terms(name), name.casefold()) for name in names_in(question.text)]
     return Asked(
         question=question,
         vector=vector,
         terms=frozenset(terms(question.text)),
-        names=tuple(name for name in names if name),
+        names=tuple(words for words, _ in named if words),
+        spelled=tuple(name for words, name in named if words),
         quantities=quantities(question.text),
         dates=dates(question.text, asked_at),
     )
@@ -246,10 +249,13 @@ def _names(asked: Asked, fact: StoredFact) -> float:
     if not asked.names:
         return 1.0
     held = 0.0
-    for name in asked.names:
-        quoted = sum(word in fact.quote_terms for word in name)
-        titled = sum(word in fact.title_terms for word in name)
-        held += max(quoted, TITLE_SHARE * titled) / len(name)
+    for name, spelled in zip(asked.names, asked.spelled, strict=True):
+        quoted = sum(word in fact.quote_terms for word in name) / len(name)
+        titled = sum(word in fact.title_terms for word in name) / len(name)
+        if len(name) > 1 and spelled not in fact.quote.casefold():
+            # "Captain Jonas Harrowgate and his astrolabe" does not name the Harrowgate Astrolabe
+            quoted = min(quoted, SCATTERED_SHARE)
+        held += max(quoted, TITLE_SHARE * titled)
     return held / len(asked.names)
 
 
