@@ -165,7 +165,7 @@ class KBSettings(_Group):
     """Where facts are stored, and when one counts as known."""
 
     database_url: Url | None = Field(
-        None, repr=False, description="SQL store by URL; without it, SQLite in the home."
+        None, repr=False, description="SQLite database by URL; without it, the one in the home."
     )
     chroma_url: Url | None = Field(
         None,

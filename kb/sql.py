@@ -28,7 +28,14 @@ _PRAGMAS = (
 
 
 def open_engine(home: Path, database_url: str | None, *, read_only: bool = False) -> Engine:
-    """Return an engine for the home's SQLite file, or for `database_url`."""
+    """Return an engine for the home's SQLite file, or for `database_url`.
+
+    Raises:
+        StoreError: the URL names another database than SQLite: the lexical index is written for it alone so far.
+    """
+    if database_url is not None and not database_url.startswith("sqlite"):
+        kind = database_url.split(":", 1)[0]
+        raise StoreError(f"the store can be kept in SQLite only so far, not in {kind}")
     engine = create_engine(database_url or f"sqlite:///{home / DATABASE_NAME}")
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, read_only=read_only)

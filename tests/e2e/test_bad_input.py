@@ -152,3 +152,10 @@ def test_missing_weights_are_named(tidings, tmp_path):
     outcome = tidings("topics", env={"TIDINGS_MODEL__ENCODER": str(tmp_path / "no-weights")})
     assert outcome.code == 1
     assert "no-weights" in one_line(outcome)
+
+
+def test_database_of_a_kind_that_is_not_supported_is_named(tidings):
+    outcome = tidings("topics", env={"TIDINGS_KB__DATABASE_URL": "postgresql://u:secret@h/db"})
+    assert outcome.code == 1
+    assert "postgresql" in one_line(outcome)
+    assert "secret" not in outcome.err
