@@ -239,6 +239,7 @@ class _Given:
 
     reason: str
     try_again: bool
+    not_before: datetime | None = None  # the server's Retry-After
 
 
 def _article_of(queued: QueuedEntry, feed: Feed, collector: Collector) -> Article | _Given:
@@ -266,7 +267,8 @@ def _without_page(
     if error.reason == BATCH_STOP:
         return _Given(BATCH_STOP, try_again=True)
     if _may_pass(error) and queued.attempts < len(RETRY_AFTER):
-        return _Given(error.reason, try_again=True)
+        held_until = error.retry_at if isinstance(error, RateLimited) else None
+        return _Given(error.reason, try_again=True, not_before=held_until)
     if feed.full_text is FullText.PAGE:
         return _Given(error.reason, try_again=False)
     try:
@@ -300,6 +302,7 @@ def _record(
     retry_at = None
     if result.try_again:
         retry_at = collector.clock() + RETRY_AFTER[min(queued.attempts, len(RETRY_AFTER) - 1)]
+        retry_at = max(retry_at, result.not_before or retry_at)
     logger.warning("entry without article", extra={"entry_id": entry.id, "reason": result.reason})
     kb.reject_entry(entry.id, result.reason, retry_at=retry_at)
     return False
