@@ -35,4 +35,9 @@ def _moment(text: str, *, end_of_day: bool) -> datetime:
         ) from exc
     if len(text) <= len("2025-03-10") and end_of_day:
         moment = datetime.combine(moment.date(), time.max)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as exc:
+        raise ConfigError(f"{text!r} lies outside all dates") from exc
