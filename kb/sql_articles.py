@@ -8,13 +8,13 @@ from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 from sqlmodel import col
 
 from kb.sql import chunks
-from kb.tables import ArticleBandRow, ArticleEntityRow, ArticlePhraseRow, ArticleRow
+from kb.tables import ArticleBandRow, ArticleEntityRow, ArticlePhraseRow, ArticleRow, table_of
 from kb.values import Article, ArticleReport, Entity, Topics
 
-_ARTICLE = ArticleRow.__table__  # type: ignore[attr-defined]  # sqlmodel's stub does not show it
-_BAND = ArticleBandRow.__table__  # type: ignore[attr-defined]
-_ENTITY = ArticleEntityRow.__table__  # type: ignore[attr-defined]
-_PHRASE = ArticlePhraseRow.__table__  # type: ignore[attr-defined]
+_ARTICLE = table_of(ArticleRow)
+_BAND = table_of(ArticleBandRow)
+_ENTITY = table_of(ArticleEntityRow)
+_PHRASE = table_of(ArticlePhraseRow)
 
 _FIELDS = (
     "id",

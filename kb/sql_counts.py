@@ -18,6 +18,7 @@ from kb.tables import (
     FactSourceRow,
     FeedRow,
     StoryRow,
+    table_of,
 )
 
 
@@ -37,8 +38,8 @@ def require_current_schema(engine: Engine, place: str) -> None:
 
 def counts(connection: Connection, home: Path, *, indexed: int, embedder: str) -> StoreCounts:
     """Count everything."""
-    waiting = EntryRow.__table__.c.state.in_(("queued", "failed"))  # type: ignore[attr-defined]
-    unlearned = ArticleRow.__table__.c.learned_at.is_(None)  # type: ignore[attr-defined]
+    waiting = table_of(EntryRow).c.state.in_(("queued", "failed"))
+    unlearned = table_of(ArticleRow).c.learned_at.is_(None)
     return StoreCounts(
         feeds=_count(connection, FeedRow),
         entries=_count(connection, EntryRow),
@@ -60,5 +61,5 @@ def counts(connection: Connection, home: Path, *, indexed: int, embedder: str) -
 
 
 def _count(connection: Connection, row_class: Any, *conditions: Any) -> int:
-    query = select(func.count()).select_from(row_class.__table__).where(*conditions)
+    query = select(func.count()).select_from(table_of(row_class)).where(*conditions)
     return connection.execute(query).scalar_one()

@@ -9,11 +9,11 @@ from sqlmodel import col
 
 from kb import sql_lexical
 from kb.sql import chunks
-from kb.tables import ArticleRow, DecisionRow
+from kb.tables import ArticleRow, DecisionRow, table_of
 from kb.values import Decision, Verdict
 
-_DECISION = DecisionRow.__table__  # type: ignore[attr-defined]  # sqlmodel's stub does not show it
-_ARTICLE = ArticleRow.__table__  # type: ignore[attr-defined]
+_DECISION = table_of(DecisionRow)
+_ARTICLE = table_of(ArticleRow)
 
 
 def add(connection: Connection, decisions: Sequence[Decision]) -> None:

@@ -19,15 +19,16 @@ from kb.tables import (
     FactLinkRow,
     FactRow,
     FactSourceRow,
+    table_of,
 )
 from kb.values import AnswerKind, Evidence, Fact, Question
 
-_FACT = FactRow.__table__  # type: ignore[attr-defined]  # sqlmodel's stub does not show it
-_ANSWER = FactAnswerRow.__table__  # type: ignore[attr-defined]
-_SOURCE = FactSourceRow.__table__  # type: ignore[attr-defined]
-_LINK = FactLinkRow.__table__  # type: ignore[attr-defined]
-_ENTITY = FactEntityRow.__table__  # type: ignore[attr-defined]
-_ARTICLE = ArticleRow.__table__  # type: ignore[attr-defined]
+_FACT = table_of(FactRow)
+_ANSWER = table_of(FactAnswerRow)
+_SOURCE = table_of(FactSourceRow)
+_LINK = table_of(FactLinkRow)
+_ENTITY = table_of(FactEntityRow)
+_ARTICLE = table_of(ArticleRow)
 
 Rows = list[dict[str, Any]]
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 from sqlmodel import col
 
 from kb.sql import chunks
-from kb.tables import ArticleRow, EntryRow, FeedRow
+from kb.tables import ArticleRow, EntryRow, FeedRow, table_of
 from kb.values import (
     CheckOutcome,
     Entry,
@@ -27,8 +27,8 @@ STORED = "stored"  # led to an article
 KNOWN = "known"  # its article had come before
 REJECTED = "rejected"  # given up, with a reason
 
-_FEED = FeedRow.__table__  # type: ignore[attr-defined]  # sqlmodel's stub does not show it
-_ENTRY = EntryRow.__table__  # type: ignore[attr-defined]
+_FEED = table_of(FeedRow)
+_ENTRY = table_of(EntryRow)
 
 
 def subscribe(connection: Connection, feeds: Sequence[Feed]) -> None:

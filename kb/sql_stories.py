@@ -20,15 +20,16 @@ from kb.tables import (
     FactRow,
     FactSourceRow,
     StoryRow,
+    table_of,
 )
 from kb.values import Article, Story, StoryProfile
 
-_STORY = StoryRow.__table__  # type: ignore[attr-defined]  # sqlmodel's stub does not show it
-_ARTICLE = ArticleRow.__table__  # type: ignore[attr-defined]
-_FACT = FactRow.__table__  # type: ignore[attr-defined]
-_SOURCE = FactSourceRow.__table__  # type: ignore[attr-defined]
-_LINK = FactLinkRow.__table__  # type: ignore[attr-defined]
-_ENTITY = ArticleEntityRow.__table__  # type: ignore[attr-defined]
+_STORY = table_of(StoryRow)
+_ARTICLE = table_of(ArticleRow)
+_FACT = table_of(FactRow)
+_SOURCE = table_of(FactSourceRow)
+_LINK = table_of(FactLinkRow)
+_ENTITY = table_of(ArticleEntityRow)
 
 TOP = 5  # entities and publishers in a summary
 
@@ -108,10 +109,8 @@ def summarize(
     facts: Counter[str] = Counter()
     for part in chunks(story_ids):
         inside = _ARTICLE.c.story_id.in_(part)
-        for row in connection.execute(
-            select(_STORY.c.id, _STORY.c.label).where(_STORY.c.id.in_(part))
-        ):
-            labels[row.id] = row.label
+        labelled = select(_STORY.c.id, _STORY.c.label).where(_STORY.c.id.in_(part))
+        labels.update((row.id, row.label) for row in connection.execute(labelled))
         articles = select(_ARTICLE.c.story_id, _ARTICLE.c.publisher, _ARTICLE.c.published_at)
         for row in connection.execute(articles.where(inside, *_out_by(as_of))):
             publishers[row.story_id][row.publisher] += 1

@@ -7,7 +7,7 @@ sees a row. Identifiers derive from content; `seq` columns keep the order in whi
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, LargeBinary, TypeDecorator
+from sqlalchemy import DateTime, LargeBinary, Table, TypeDecorator
 from sqlalchemy.engine import Dialect
 from sqlmodel import Field, SQLModel
 
@@ -278,3 +278,9 @@ class FactEntityRow(SQLModel, table=True):
 
     fact_id: str = Field(primary_key=True)
     name: str = Field(primary_key=True, index=True)
+
+
+def table_of(row: type[SQLModel]) -> Table:
+    """The table behind a row class, for queries on columns."""
+    table: Table = row.__table__  # type: ignore[attr-defined]  # sqlmodel's stub does not show it
+    return table
