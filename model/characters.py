@@ -31,6 +31,8 @@ MAP_SIZE = DIRECT_IDS + HASHED_IDS
 # Every cased script and every combining mark in common use lies in these blocks.
 _TABLE_BLOCKS = ((0x0000, 0x3000), (0xA000, 0xAC00), (0xFB00, 0xFB10), (0xFE00, 0x10000))
 _TABLE_SIZE = 0x10000
+NO_PART, LETTER, LOWER, UPPER, DIGIT = range(5)
+"""What parts of a word are told apart by; `LETTER` is a letter without case, or a mark."""
 _HASH_FACTOR = np.uint32(2654435761)
 
 
@@ -51,6 +53,7 @@ class _Tables:
     base: Points
     is_word: npt.NDArray[np.bool_]
     is_space: npt.NDArray[np.bool_]
+    part_class: npt.NDArray[np.uint8]
 
 
 @functools.cache
@@ -61,6 +64,7 @@ def _tables() -> _Tables:
     # Outside the blocks read below every character counts as a letter (Han, Hangul, ...).
     is_word = np.ones(_TABLE_SIZE, dtype=np.bool_)
     is_space = np.zeros(_TABLE_SIZE, dtype=np.bool_)
+    part_class = np.full(_TABLE_SIZE, LETTER, dtype=np.uint8)
     for first, end in _TABLE_BLOCKS:
         for point in range(first, end):
             char = chr(point)
@@ -72,7 +76,16 @@ def _tables() -> _Tables:
             category = unicodedata.category(char)
             is_word[point] = category[0] in "LNM"
             is_space[point] = char.isspace() or category in {"Cc", "Cf", "Zs", "Zl", "Zp"}
-    return _Tables(lower, upper, base, is_word, is_space)
+            part_class[point] = _part_class(category)
+    return _Tables(lower, upper, base, is_word, is_space, part_class)
+
+
+def _part_class(category: str) -> int:
+    if category[0] == "N":
+        return DIGIT
+    if category[0] not in "LM":
+        return NO_PART
+    return {"Ll": LOWER, "Lu": UPPER, "Lt": UPPER}.get(category, LETTER)
 
 
 def _base_letter(char: str) -> str:
@@ -82,7 +95,8 @@ def _base_letter(char: str) -> str:
 
 
 def _look_up(table: npt.NDArray[np.generic], points: Points) -> npt.NDArray[np.generic]:
-    return table[np.minimum(points, np.uint32(_TABLE_SIZE - 1))]
+    # "clip" gives all characters beyond the table its last entry, in one pass.
+    return table.take(points, mode="clip")
 
 
 def _points(text: str) -> Points:
@@ -112,25 +126,38 @@ def character_ids(points: Points) -> npt.NDArray[np.int32]:
     return np.where(points < DIRECT_IDS, points, hashed + np.uint32(DIRECT_IDS)).astype(np.int32)
 
 
-def join_base_letters(texts: Sequence[str]) -> tuple[Points, npt.NDArray[np.int64]]:
-    """All texts as one array of lower-case base letters, each text ended by `TEXT_END`.
-
-    Accents are dropped here, because this form is only hashed, never shown: "São" finds "sao".
+def join_points(texts: Sequence[str]) -> tuple[Points, npt.NDArray[np.int64]]:
+    """All texts, normalised to NFC, as one array, each text ended by `TEXT_END`.
 
     Returns:
         uint32 (T,) and the start of each text, int64 (N + 1,); the last entry is T.
     """
-    parts = [_points(text) for text in texts]
-    lengths = np.fromiter((len(part) + 1 for part in parts), np.int64, len(parts))
-    starts = np.concatenate(([0], np.cumsum(lengths)))
-    joined = np.full(starts[-1], TEXT_END, dtype=np.uint32)
-    everything = np.concatenate([*parts, np.empty(0, np.uint32)])
-    is_text = np.ones(starts[-1], dtype=np.bool_)
-    is_text[starts[1:] - 1] = False
-    joined[is_text] = np.where(
-        everything < _TABLE_SIZE, _look_up(_tables().base, everything), everything
-    )
-    return joined, starts
+    normal = [text if text.isascii() else unicodedata.normalize("NFC", text) for text in texts]
+    lengths = np.fromiter(map(len, normal), np.int64, len(normal)) + 1
+    everything = chr(TEXT_END).join([*normal, ""]).encode("utf-32-le", "surrogatepass")
+    starts = np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths)))
+    return np.frombuffer(everything, dtype=np.uint32), starts
+
+
+def base_letters(points: Points) -> Points:
+    """Lower-case base letters, one for one: "São" finds "sao".
+
+    Accents are dropped here, because this form is only hashed, never shown.
+    """
+    base = np.asarray(_look_up(_tables().base, points), dtype=np.uint32)
+    is_beyond = points >= _TABLE_SIZE
+    return np.where(is_beyond, points, base) if is_beyond.any() else base
+
+
+def join_base_letters(texts: Sequence[str]) -> tuple[Points, npt.NDArray[np.int64]]:
+    """What `join_points` gives, as base letters."""
+    points, starts = join_points(texts)
+    return base_letters(points), starts
+
+
+def part_classes(points: Points) -> npt.NDArray[np.uint8]:
+    """`NO_PART`, `LETTER`, `LOWER`, `UPPER` or `DIGIT`, uint8 (T,), of points with their case."""
+    return np.asarray(_look_up(_tables().part_class, points), dtype=np.uint8)
 
 
 def is_word_character(points: Points) -> npt.NDArray[np.bool_]:

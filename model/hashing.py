@@ -1,7 +1,7 @@
 """Hashes of many substrings at once, equal for equal characters wherever they stand.
 
-A polynomial over 64-bit integers: prefix sums give the hash of any span in constant time, and a
-final mix spreads it.
+Spans: a polynomial over 64-bit integers; prefix sums give the hash of any span in constant time,
+and a final mix spreads it. Windows of one length: a cheaper polynomial over 32-bit integers.
 
 Shapes: T characters, S spans.
 """
@@ -22,6 +22,7 @@ _MIX_1 = np.uint64(0xFF51AFD7ED558CCD)
 _MIX_2 = np.uint64(0xC4CEB9FE1A85EC53)
 _SHIFT = np.uint64(33)
 _GRANULE = 1 << 16
+_WINDOW_BASE = 0x9E3779B1
 
 
 @functools.lru_cache(maxsize=4)
@@ -60,9 +61,34 @@ class SpanHasher:
         sums *= self._inverse[starts]
         return sums
 
-    def windows(self, length: int) -> Hashes:
-        """Hashes of all windows of one length by start, uint64 (T - length + 1,)."""
-        count = len(self._prefix) - length
-        sums = self._prefix[length:] - self._prefix[:-length]
-        sums *= self._inverse[:count]
-        return sums
+
+class WindowSlots:
+    """Places in a hashed table of all windows of an array of code points, length after length.
+
+    A polynomial over 32-bit integers, for tables that are read for every character: its top bits
+    are spread as they are, and fill a table as evenly as mixed ones do.
+    """
+
+    def __init__(self, points: npt.NDArray[np.uint32], *, bits: int) -> None:
+        self._shift = np.uint32(32 - bits)
+        self._terms = points + np.uint32(1)
+        self._sums = np.zeros(len(points), dtype=np.uint32)
+        self._scratch = np.empty(len(points), dtype=np.uint32)
+        self._slots = np.empty(len(points), dtype=np.int64)
+        self._length = 0
+
+    def next_length(self) -> Offsets:
+        """Slots of windows one longer than the last time, at first of one character, by start.
+
+        Returns:
+            int64 (T - length + 1,), below 2 ** bits, valid until the next call.
+        """
+        last_terms = self._terms[self._length :]
+        self._length += 1
+        sums, scratch = self._sums[: len(last_terms)], self._scratch[: len(last_terms)]
+        np.multiply(last_terms, np.uint32(pow(_WINDOW_BASE, self._length, 1 << 32)), out=scratch)
+        sums += scratch
+        np.right_shift(sums, self._shift, out=scratch)
+        slots = self._slots[: len(last_terms)]
+        np.copyto(slots, scratch)
+        return slots

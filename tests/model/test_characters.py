@@ -18,6 +18,7 @@ from model.characters import (
     is_blank,
     is_word_character,
     join_base_letters,
+    join_points,
 )
 
 any_text = st.text(alphabet=st.characters())
@@ -58,6 +59,19 @@ def test_joined_texts_drop_accents_and_keep_their_places() -> None:
     assert "".join(map(chr, points)) == "sao\n\nea\n"
     assert starts.tolist() == [0, 4, 5, 8]
     assert all(points[starts[1:] - 1] == TEXT_END)
+
+
+@given(st.lists(any_text, max_size=5))
+def test_joined_texts_keep_every_character_in_its_place(texts: list[str]) -> None:
+    points, starts = join_points(texts)
+    base, base_starts = join_base_letters(texts)
+    assert starts.tolist() == base_starts.tolist()
+    assert len(points) == len(base) == starts[-1]
+    for at, text in enumerate(texts):
+        place = slice(starts[at], starts[at + 1])
+        normal = unicodedata.normalize("NFC", text) + chr(TEXT_END)
+        assert "".join(map(chr, points[place])) == normal
+        assert base[place].tolist() == join_base_letters([text])[0].tolist()
 
 
 def test_classes_of_characters() -> None:
