@@ -1,16 +1,18 @@
-"""The encoder: texts to unit vectors, by one sum over table rows a text.
+"""The encoder: texts to unit vectors, by one sum over table rows a unit and a trunk that may stop.
 
-A text's vector is the scaled sum of the int8 rows of its units and n-grams, made unit length; the
-linear map that training learned is already multiplied into the rows. So nothing depends on which
-texts are encoded together, and no more than numpy is needed.
+A unit's bag vector is the scaled sum of the rows of the unit and its n-grams. A text's vector
+is the sum of its units' vectors, each refined by the trunk in view of its neighbours, made unit
+length. The linear map that training learned is already multiplied into the rows. Nothing depends
+on which texts are encoded together, and no more than numpy is needed.
 
-Shapes: N texts, F rows of all texts, R table rows, D width.
+Shapes: N texts, U units of all texts, F rows of all units, R table rows, D width.
 """
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -18,32 +20,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from model.batches import run_offsets
 from model.checkpoint import Arrays, Checkpoint, load_checkpoint, save_checkpoint
-from model.config import EncoderConfig
+from model.config import EncoderConfig, TrunkConfig
 from model.contexts import ContextTable
 from model.errors import CheckpointError
+from model.quantize import quantize_rows, small_integers
+from model.trunk import PREFIX, SCALES, NumpyTrunk, text_sums
 from model.units import FeatureFinder, UnitRows
 
 BLOCK_CHARS = 32_768
-"""Characters worked on at once: the arrays of a block stay in the processor's cache."""
+"""Characters worked on at once: memory is bounded however many texts there are."""
 BLOCK_ROWS = 2048
+"""Rows summed at once: they stay in the processor's cache."""
+NO_STOP = 2.0
+"""No cosine is as large: every layer is run."""
 _NAME_DIGITS = 8
 
 FloatArray = npt.NDArray[np.float32]
-
-
-def quantize_rows(rows: FloatArray) -> tuple[npt.NDArray[np.int8], FloatArray]:
-    """Round each row to int8 with a scale of its own.
-
-    Args:
-        rows: float32 (R, D).
-
-    Returns:
-        int8 (R, D) and float32 (R,); the product is within half a scale of `rows`.
-    """
-    scales = (np.abs(rows).max(axis=1) / 127).astype(np.float32)
-    safe = np.where(scales > 0, scales, 1).astype(np.float32)
-    return np.rint(rows / safe[:, None]).astype(np.int8), scales
+Offsets = npt.NDArray[np.int64]
 
 
 class Encoder:
@@ -59,22 +54,44 @@ class Encoder:
             config = _config(checkpoint.config)
             arrays = checkpoint.arrays
             contexts = _contexts(arrays, int(checkpoint.config["context_total"]))
-            self._values = arrays["rows"]
+            self._values = small_integers(arrays["rows"], bits=config.row_bits)
             self._scales = arrays["scales"]
             if self._values.shape != (len(self._scales), config.dim):
                 raise ValueError("rows and scales do not fit")
+            if not np.isfinite(self._scales).all():
+                raise ValueError("a scale is not finite")
             finder = FeatureFinder(config.kinds, contexts, threshold=config.threshold)
             trusted = int(checkpoint.config["trusted_rows"])
             self._rows = UnitRows(finder, arrays["buckets"], trusted_rows=trusted)
+            self._trunk = NumpyTrunk(config.trunk, arrays, config.dim) if config.trunk else None
+            self.stop_cosine = float(checkpoint.config["stop_cosine"])
             self.hash = str(checkpoint.meta["hash"])
-        except (KeyError, TypeError, ValueError, IndexError) as exc:
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as exc:
             raise CheckpointError(f"these weights are no encoder: {exc}") from exc
         self.contexts = contexts
         self.config = config
         self.dim = config.dim
+        self.depth = config.trunk.n_layer if config.trunk else 0
         self.name = f"tidings-embed-{config.preset}-{self.hash[:_NAME_DIGITS]}"
         self.params = sum(int(array.size) for array in arrays.values())
         self.bytes = sum(int(array.nbytes) for array in arrays.values())
+
+    def limited(self, *, depth: int, stop_cosine: float = NO_STOP) -> Encoder:
+        """The same encoder with at most so many layers of its trunk, and another stop.
+
+        Raises:
+            ValueError: the trunk has fewer layers, or `depth` is negative.
+        """
+        if not 0 <= depth <= self.depth:
+            raise ValueError(f"depth {depth} is not within 0 to {self.depth}")
+        other = copy.copy(self)
+        other.depth, other.stop_cosine = depth, stop_cosine
+        other.name = f"{self.name}-depth{depth}-stop{stop_cosine:g}"
+        return other
+
+    def variants(self) -> Mapping[str, Encoder]:
+        """What the trunk and its early stop are worth: the encoder at every depth, never stopping."""
+        return {f"depth {at}": self.limited(depth=at) for at in range(self.depth + 1)}
 
     def embed(self, texts: Sequence[str]) -> FloatArray:
         """Vectors of unit length; a text without any known feature gets the first axis.
@@ -84,22 +101,63 @@ class Encoder:
         """
         vectors = np.empty((len(texts), self.dim), dtype=np.float32)
         for start, block in _blocks(texts):
-            rows, offsets = self._rows.find(block)
-            for at in range(len(block)):
-                vectors[start + at] = self._vector(rows[offsets[at] : offsets[at + 1]])
+            states, offsets, _ = self._states(block)
+            vectors[start : start + len(block)] = unit_length(text_sums(states, offsets))
         return vectors
 
-    def _vector(self, rows: npt.NDArray[np.int32]) -> FloatArray:
-        total = np.zeros(self.dim, dtype=np.float32)
-        for start in range(0, len(rows), BLOCK_ROWS):
-            part = rows[start : start + BLOCK_ROWS]
-            # A sum of products in fixed order: the same bits for the same text, always.
-            total += np.einsum("f,fd->d", self._scales[part], self._values[part].astype(np.float32))
-        norm = np.sqrt(np.dot(total, total))
-        if norm > 0:
-            return np.asarray(total / norm, dtype=np.float32)
-        total[0] = 1.0
-        return total
+    def unit_states(self, texts: Sequence[str]) -> tuple[FloatArray, Offsets]:
+        """The refined vector of every unit.
+
+        Returns:
+            float32 (U, D), text by text, and the first unit of each text, int64 (N + 1,).
+        """
+        states, counts = [np.empty((0, self.dim), np.float32)], [np.zeros(1, np.int64)]
+        for _, block in _blocks(texts):
+            found, offsets, _ = self._states(block)
+            states.append(found)
+            counts.append(np.diff(offsets))
+        return np.concatenate(states), np.cumsum(np.concatenate(counts))
+
+    def layers_run(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
+        """How many layers of the trunk each text takes before it stops, int64 (N,)."""
+        layers = [np.empty(0, np.int64), *(self._states(block)[2] for _, block in _blocks(texts))]
+        return np.concatenate(layers)
+
+    def _states(self, texts: Sequence[str]) -> tuple[FloatArray, Offsets, npt.NDArray[np.int64]]:
+        rows, tokens, text_offsets = self._rows.find_tokens(texts)
+        units = self._bags(rows, run_offsets(tokens))
+        if self._trunk is None:
+            return units, text_offsets, np.zeros(len(texts), np.int64)
+        refined, layers = self._trunk.refine(
+            units, text_offsets, depth=self.depth, stop_cosine=self.stop_cosine
+        )
+        return refined, text_offsets, layers
+
+    def _bags(self, rows: npt.NDArray[np.int32], unit_offsets: Offsets) -> FloatArray:
+        """Sums of each unit's rows, float32 (U, D), always added in the same order."""
+        units = np.zeros((len(unit_offsets) - 1, self.dim), dtype=np.float32)
+        first = 0
+        while first < len(units):
+            # Whole units, as many as fit; one that alone is too long is summed in parts.
+            end = int(np.searchsorted(unit_offsets, unit_offsets[first] + BLOCK_ROWS, "right")) - 1
+            end = max(end, first + 1)
+            starts = unit_offsets[first:end] - unit_offsets[first]
+            for at in range(unit_offsets[first], unit_offsets[end], BLOCK_ROWS):
+                part = rows[at : min(at + BLOCK_ROWS, unit_offsets[end])]
+                scaled = self._values[part].astype(np.float32)
+                scaled *= self._scales[part, None]
+                units[first:end] += np.add.reduceat(scaled, starts, axis=0)
+            first = end
+        return units
+
+
+def unit_length(sums: FloatArray) -> FloatArray:
+    """Vectors (N, D) divided by their lengths; the first axis in place of a vector of zeros."""
+    norms = np.sqrt(np.einsum("nd,nd->n", sums, sums))
+    is_zero = norms == 0
+    vectors = sums / np.where(is_zero, 1, norms)[:, None]
+    vectors[is_zero, 0] = 1.0
+    return np.asarray(vectors, dtype=np.float32)
 
 
 def _blocks(texts: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:
@@ -116,7 +174,8 @@ def _blocks(texts: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:
 def _config(stored: dict[str, Any]) -> EncoderConfig:
     names = {field.name for field in dataclasses.fields(EncoderConfig)}
     values = {name: value for name, value in stored.items() if name in names}
-    return EncoderConfig(**{**values, "kinds": tuple(values["kinds"])})
+    trunk = TrunkConfig(**values["trunk"]) if values["trunk"] else None
+    return EncoderConfig(**{**values, "kinds": tuple(values["kinds"]), "trunk": trunk})
 
 
 def _contexts(arrays: Arrays, total: int) -> ContextTable | None:
@@ -130,19 +189,29 @@ class EncoderParts:
     config: EncoderConfig
     rows: FloatArray
     """float32 (R, D), the linear map multiplied in."""
+    trunk: Mapping[str, FloatArray]
+    """Matrices and vectors of the trunk by name; empty at depth 0."""
     buckets: npt.NDArray[np.uint32]
     """uint32 (R,)"""
     trusted_rows: int
     contexts: ContextTable | None
+    stop_cosine: float = NO_STOP
+    """See `NumpyTrunk.refine`."""
 
     def checkpoint(self, meta: dict[str, Any]) -> Checkpoint:
         """Quantise into a checkpoint that `Encoder` takes once it has been saved."""
-        values, scales = quantize_rows(self.rows)
+        values, scales = quantize_rows(self.rows, bits=self.config.row_bits)
         arrays: Arrays = {"rows": values, "scales": scales, "buckets": self.buckets}
         if self.contexts is not None:
             arrays["contexts"] = self.contexts.log_counts
+        for name, array in self.trunk.items():
+            if array.ndim == 2:
+                arrays[PREFIX + name], arrays[PREFIX + name + SCALES] = quantize_rows(array)
+            else:
+                arrays[PREFIX + name] = array
         config = {
             **dataclasses.asdict(self.config),
+            "stop_cosine": self.stop_cosine,
             "trusted_rows": self.trusted_rows,
             "context_total": self.contexts.total if self.contexts is not None else 0,
         }

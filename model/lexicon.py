@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from model.batches import UnitTexts, run_offsets
 from model.characters import Points, join_base_letters
 from model.config import EncoderConfig
 from model.contexts import ContextTable
@@ -22,7 +23,9 @@ from model.units import BUCKET_BITS, FeatureFinder, UnitRows
 Buckets = npt.NDArray[np.int64]
 
 BLOCK_TEXTS = 256
-UNIT_SHARE = 0.7
+VOCABULARY_COUNT = 12
+"""A listed word is preferred to an unlisted one that occurs about this often."""
+UNIT_SHARE = 0.85
 """At most this share of the rows goes to units, words and pairs; the rest is for n-grams."""
 
 
@@ -48,36 +51,52 @@ def text_blocks(texts: Sequence[str], max_chars: int) -> Iterator[Points]:
 
 
 def build_lexicon(
-    texts: Sequence[str], config: EncoderConfig, contexts: ContextTable | None
+    texts: Sequence[str],
+    config: EncoderConfig,
+    contexts: ContextTable | None,
+    *,
+    vocabulary: Sequence[str] = (),
 ) -> Lexicon:
-    """Count all features of the texts and give rows to the most frequent."""
-    unit_kinds = tuple(kind for kind in config.kinds if kind != "gram")
-    counts = {}
-    for kind in unit_kinds:
-        kinds = (kind,) if kind in {"word", "unit"} else ("word", kind)
-        finder = FeatureFinder(kinds, contexts, threshold=config.threshold)
-        found = (finder.find(block).buckets for block in batched(texts, BLOCK_TEXTS))
-        counts[kind] = _count(found)
-        if kind == "pair":
-            counts[kind] -= counts["word"]
-    first = unit_kinds[0]
+    """Count all features of the texts and give rows to the most frequent.
+
+    Args:
+        texts: all texts of the training.
+        config: kinds of features, and how many own a row.
+        contexts: for confident units.
+        vocabulary: words counted `VOCABULARY_COUNT` times more than they occur.
+    """
+    first, *others = (kind for kind in config.kinds if kind != "gram")
+    counts = _count_kinds((first,), texts, config, contexts)
+    if vocabulary:
+        known = _count_kinds((first,), vocabulary, config, contexts)
+        counts += VOCABULARY_COUNT * np.minimum(known, 1)
     has_grams = "gram" in config.kinds
     room = int(config.max_rows * UNIT_SHARE) if has_grams else config.max_rows
-    main = _frequent(counts[first], config.min_count, room)
-    trusted = int((counts[first][main] >= config.trusted_count).sum())
-    others = np.zeros(1 << BUCKET_BITS, dtype=np.int64)
-    for kind in unit_kinds[1:]:
-        others += counts[kind]
-    others[main] = 0
+    main = _frequent(counts, config.min_count, room)
+    trusted = int((counts[main] >= config.trusted_count).sum())
+    extra = np.zeros(1 << BUCKET_BITS, dtype=np.int64)
+    for kind in others:
+        both = _count_kinds((first, kind), texts, config, contexts)
+        extra += both - _count_kinds((first,), texts, config, contexts)
+    extra[main] = 0
     # Pairs and further units are luxuries: they need more evidence than a unit of the text.
-    extra = _frequent(others, 5 * config.min_count, room - len(main))
-    taken = np.concatenate((main, extra))
+    taken = np.concatenate((main, _frequent(extra, 5 * config.min_count, room - len(main))))
     if has_grams:
         grams = _count_grams(texts, config, contexts, Lexicon(taken.astype(np.uint32), trusted))
         grams[taken] = 0
         rest = _frequent(grams, config.min_count, config.max_rows - len(taken))
         taken = np.concatenate((taken, rest))
     return Lexicon(taken.astype(np.uint32), trusted)
+
+
+def _count_kinds(
+    kinds: tuple[str, ...],
+    texts: Sequence[str],
+    config: EncoderConfig,
+    contexts: ContextTable | None,
+) -> Buckets:
+    finder = FeatureFinder(kinds, contexts, threshold=config.threshold)
+    return _count(finder.find(block).buckets for block in batched(texts, BLOCK_TEXTS))
 
 
 def _count(blocks: Iterable[Buckets]) -> Buckets:
@@ -112,13 +131,16 @@ def _count_grams(
     return _count(used())
 
 
-def find_rows(
-    texts: Sequence[str], lookup: UnitRows
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    """Rows of many texts: int32 (F,) and starts int64 (N + 1,)."""
-    rows, counts = [], [np.zeros(1, dtype=np.int64)]
+def find_unit_texts(texts: Sequence[str], lookup: UnitRows) -> UnitTexts:
+    """Units and rows of many texts."""
+    rows, row_counts, unit_counts = [], [np.zeros(1, np.int64)], [np.zeros(1, np.int64)]
     for block in batched(texts, BLOCK_TEXTS):
-        found, offsets = lookup.find(block)
+        found, tokens, text_offsets = lookup.find_tokens(block)
         rows.append(found)
-        counts.append(np.diff(offsets))
-    return np.concatenate(rows), np.cumsum(np.concatenate(counts))
+        row_counts.append(np.diff(run_offsets(tokens)))
+        unit_counts.append(np.diff(text_offsets))
+    return UnitTexts(
+        np.concatenate(rows),
+        np.cumsum(np.concatenate(row_counts)),
+        np.cumsum(np.concatenate(unit_counts)),
+    )

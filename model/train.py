@@ -4,7 +4,7 @@ Every part is resumable: vectors are cached as they are computed, and the state 
 saved every few hundred steps. `tiny` needs no teacher: its targets are a fixed random projection
 of the words, enough to see the machinery learn.
 
-Shapes: N texts, E the targets' width.
+Shapes: N texts, M of them with a target, E the targets' width.
 """
 
 from __future__ import annotations
@@ -21,19 +21,33 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from model.bag import BagTrainer, TrainingSet, batches
+from model.batches import (
+    NO_TEXT,
+    Offsets,
+    Targets,
+    TrainingPairs,
+    TrainingSet,
+    as_groups,
+    pair_batches,
+    text_batches,
+)
 from model.checkpoint import current_commit, save_checkpoint
+from model.code_pairs import find_code_pairs, installed_folders
 from model.config import Preset, tiny
+from model.contamination import read_evaluation_texts
 from model.contexts import ContextTable, train_context_table
 from model.data import SOURCES, TINY_SOURCES, Corpus, build_corpus
-from model.embed import EncoderParts
+from model.embed import Encoder, EncoderParts
 from model.errors import ModelError
-from model.lexicon import Lexicon, build_lexicon, find_rows, text_blocks
-from model.teacher import MiniLM, VectorCache, fill_cache
+from model.lexicon import Lexicon, build_lexicon, find_unit_texts, text_blocks
+from model.pairs import PairSet, build_pairs
+from model.stopping import fit_stop_cosine
+from model.teacher import MiniLM, MiniLMPool, VectorCache, fill_cache
+from model.trainer import EncoderTrainer
 from model.units import FeatureFinder, UnitRows
+from model.vocabulary import common_words
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +57,20 @@ PROJECTED_WIDTH = 96
 PROJECTION = "random projection of words"
 STATE, LOG = "state.pt", "train.jsonl"
 
-Targets = npt.NDArray[np.float16]
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """Texts, targets and pairs, before anything is turned into rows."""
+
+    texts: Sequence[str]
+    """Those with a target first."""
+    targets: Targets
+    """float16 (M, E), unit length."""
+    pairs: PairSet | None
+    facts: dict[str, Any]
+    """What the checkpoint says of where it came from."""
+    vocabulary: Sequence[str] = ()
+    """Words that own a row however seldom they occur."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +79,7 @@ class Prepared:
 
     data: TrainingSet
     lexicon: Lexicon
-    contexts: ContextTable | None
+    contexts: ContextTable
 
 
 def train_embed(preset: Preset, data: Path, out: Path, *, cache: Path, seed: int = 1) -> Path:
@@ -60,7 +87,7 @@ def train_embed(preset: Preset, data: Path, out: Path, *, cache: Path, seed: int
 
     Args:
         preset: the encoder and its training.
-        data: folder with `train/`, `realtimeqa/` and `eval/sts/` (read only to keep its texts out).
+        data: folder with `train/`, `realtimeqa/` and `eval/` (read only to keep its texts out).
         out: folder of the checkpoint; the unfinished run lies beside it in `OUT.run/` and goes on
             where it was stopped.
         cache: folder for the teacher's vectors; `tiny` has no teacher and leaves it alone.
@@ -73,35 +100,67 @@ def train_embed(preset: Preset, data: Path, out: Path, *, cache: Path, seed: int
         ModelError: data or the teacher are missing, or the unfinished run has other settings.
     """
     preset = replace(preset, train=replace(preset.train, seed=seed))
-    is_tiny = preset.encoder.preset == tiny().encoder.preset
-    corpus = build_corpus(data, TINY_SOURCES if is_tiny else SOURCES)
-    corpus = replace(corpus, texts=corpus.texts[: preset.train.max_texts])
-    texts: Sequence[str] = corpus.texts
-    if is_tiny:
-        targets = project_words(texts)
+    if preset.encoder.preset == tiny().encoder.preset:
+        material = _tiny_material(data, preset.train.max_texts)
     else:
-        vectors = VectorCache(cache / "teacher")
-        if vectors.missing(texts):
-            fill_cache(vectors, texts, MiniLM())
-        targets, found = vectors.load(texts)
-        texts = [corpus.texts[at] for at in found]
+        material = gather(data, cache=cache, max_texts=preset.train.max_texts)
+    command = f"train embed --preset {preset.encoder.preset} --seed {seed}"
+    facts = {"command": command, "commit": current_commit(), **material.facts}
+    return train_on(preset, replace(material, facts=facts), out)
+
+
+def gather(data: Path, *, cache: Path, max_texts: int) -> Material:
+    """Read texts and pairs, and compute the teacher's vectors that are missing.
+
+    Raises:
+        ModelError: data or the teacher are missing.
+    """
+    evaluation = read_evaluation_texts(data)
+    functions = find_code_pairs(installed_folders())
+    words = common_words()
+    corpus = build_corpus(data, SOURCES, functions=functions, words=words, evaluation=evaluation)
+    corpus = corpus.first(max_texts)
+    pairs = build_pairs(data, functions=functions, evaluation=evaluation)
+    vectors = VectorCache(cache / "teacher")
+    if vectors.missing(corpus.texts):
+        MiniLM()  # says so here, and not in every process, when it is not installed
+        with MiniLMPool() as teacher:
+            fill_cache(vectors, corpus.texts, teacher)
+    targets, _ = vectors.load(corpus.texts)
+    known = set(corpus.texts)
+    others = dict.fromkeys((*pairs.anchors, *pairs.positives, *pairs.negatives))
+    texts = [*corpus.texts, *(text for text in others if text and text not in known)]
     facts = {
-        "command": f"train embed --preset {preset.encoder.preset} --seed {seed}",
-        "commit": current_commit(),
+        **_corpus_facts(corpus),
+        "pairs": pairs.counts,
+        "pairs_digest": pairs.digest,
+        "pairs_removed": pairs.removed,
+        "teacher": MiniLM.name,
+    }
+    return Material(texts, targets, pairs, facts, vocabulary=words)
+
+
+def _corpus_facts(corpus: Corpus) -> dict[str, Any]:
+    return {
         "contaminated_removed": corpus.contaminated,
         "data_digest": corpus.digest,
         "sources": corpus.counts,
-        "teacher": PROJECTION if is_tiny else MiniLM.name,
-        "texts": len(texts),
+        "texts": len(corpus.texts),
     }
-    return train_on(preset, texts, targets, out, meta=facts)
 
 
-def train_on_projection(preset: Preset, texts: Sequence[str], out: Path) -> Path:
+def _tiny_material(data: Path, max_texts: int) -> Material:
+    corpus = build_corpus(data, TINY_SOURCES).first(max_texts)
+    facts = {**_corpus_facts(corpus), "teacher": PROJECTION}
+    return Material(corpus.texts, project_words(corpus.texts), None, facts)
+
+
+def train_on_projection(
+    preset: Preset, texts: Sequence[str], out: Path, *, pairs: PairSet | None = None
+) -> Path:
     """Train without a teacher: the targets are a fixed random projection of each text's words."""
-    corpus = Corpus(tuple(texts), {"given": len(texts)}, 0)
-    facts = {"data_digest": corpus.digest, "texts": len(texts), "teacher": PROJECTION}
-    return train_on(preset, texts, project_words(texts), out, meta=facts)
+    facts = {**_corpus_facts(Corpus(tuple(texts), {"given": len(texts)}, 0)), "teacher": PROJECTION}
+    return train_on(preset, Material(texts, project_words(texts), pairs, facts), out)
 
 
 def project_words(texts: Sequence[str]) -> Targets:
@@ -114,102 +173,145 @@ def project_words(texts: Sequence[str]) -> Targets:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float16)
 
 
-def train_on(
-    preset: Preset, texts: Sequence[str], targets: Targets, out: Path, *, meta: dict[str, Any]
-) -> Path:
-    """Train on given texts and targets, float16 (N, E) of unit length; see `train_embed`."""
-    if not texts:
+def train_on(preset: Preset, material: Material, out: Path) -> Path:
+    """Train on given texts, targets and pairs; see `train_embed`."""
+    if not material.texts:
         raise ModelError("there is no text to train on")
     began = time.perf_counter()
     run = out.with_name(out.name + ".run")
     run.mkdir(parents=True, exist_ok=True)
-    prepared = _prepare(preset, texts, targets)
-    trainer = BagTrainer(
-        preset.train,
-        prepared.data,
-        row_count=len(prepared.lexicon.buckets),
-        dim=preset.encoder.dim,
-    )
-    settings = json.dumps({**asdict(preset), "digest": meta["data_digest"]}, sort_keys=True)
+    prepared = prepare(preset, material)
+    trainer = new_trainer(preset, prepared)
+    settings = json.dumps({**asdict(preset), "digest": _digest(material)}, sort_keys=True)
     _restore(trainer, run / STATE, settings)
     logger.info("training started", extra={"step": trainer.step, "of": trainer.total_steps})
     with (run / LOG).open("a", encoding="utf8") as log:
-        for record in _steps(trainer):
+        for record in take_steps(trainer):
             log.write(json.dumps(record) + "\n")
             if trainer.step % SAVE_EVERY_STEPS == 0:
                 log.flush()
                 _save_state(trainer, run / STATE, settings)
     _save_state(trainer, run / STATE, settings)
     facts = {
-        **meta,
+        **material.facts,
         "seed": preset.train.seed,
         "train": asdict(preset.train),
         "training_seconds": round(time.perf_counter() - began),
         "torch": torch.__version__,
         "numpy": np.__version__,
     }
-    save_checkpoint(encoder_parts(preset, prepared, trainer).checkpoint(facts), out)
+    parts = encoder_parts(preset, prepared, trainer)
+    stop = fit_stop_cosine(Encoder(parts.checkpoint({"hash": ""})), material.texts)
+    save_checkpoint(replace(parts, stop_cosine=stop).checkpoint(facts), out)
     return run / LOG
 
 
-def encoder_parts(preset: Preset, prepared: Prepared, trainer: BagTrainer) -> EncoderParts:
-    """The encoder at the trainer's present state."""
+def _digest(material: Material) -> str:
+    pairs = material.pairs.digest if material.pairs is not None else ""
+    return f"{material.facts['data_digest']}+{pairs}"
+
+
+def new_trainer(preset: Preset, prepared: Prepared) -> EncoderTrainer:
+    """The trainer at its first step."""
+    row_count = len(prepared.lexicon.buckets)
+    return EncoderTrainer(preset.encoder, preset.train, prepared.data, row_count=row_count)
+
+
+def encoder_parts(preset: Preset, prepared: Prepared, trainer: EncoderTrainer) -> EncoderParts:
+    """The encoder at the trainer's present state; it never stops early."""
+    trunk = trainer.trunk.state_dict() if trainer.trunk is not None else {}
     return EncoderParts(
         config=preset.encoder,
         rows=trainer.fused_rows(),
+        trunk={name: np.asarray(values.numpy()) for name, values in trunk.items()},
         buckets=prepared.lexicon.buckets,
         trusted_rows=prepared.lexicon.trusted_rows,
         contexts=prepared.contexts,
     )
 
 
-def _prepare(preset: Preset, texts: Sequence[str], targets: Targets) -> Prepared:
-    config = preset.encoder
+def prepare(preset: Preset, material: Material) -> Prepared:
+    """Count contexts, choose the features that own a row, and turn all texts into rows."""
+    config, texts = preset.encoder, material.texts
     # The table of contexts is always counted and shipped: segmentation is there for every encoder.
     blocks = text_blocks(texts, preset.train.context_chars)
     contexts = train_context_table(blocks, bits=config.context_bits, min_count=MIN_CONTEXT_COUNT)
-    lexicon = build_lexicon(texts, config, contexts)
+    lexicon = build_lexicon(texts, config, contexts, vocabulary=material.vocabulary)
     finder = FeatureFinder(config.kinds, contexts, threshold=config.threshold)
     lookup = UnitRows(finder, lexicon.buckets, trusted_rows=lexicon.trusted_rows)
-    rows, offsets = find_rows(texts, lookup)
-    # A text without any row has nothing to learn.
-    kept = np.flatnonzero(np.diff(offsets) > 0)
-    starts = np.concatenate(([0], np.cumsum(np.diff(offsets)[kept])))
+    unit_texts = find_unit_texts(texts, lookup)
     logger.info(
         "lexicon built",
         extra={
             "rows": len(lexicon.buckets),
             "trusted": lexicon.trusted_rows,
-            "rows_per_text": round(len(rows) / len(texts), 1),
+            "rows_per_text": round(len(unit_texts.rows) / len(texts), 1),
         },
     )
-    return Prepared(TrainingSet(rows, starts, targets[kept]), lexicon, contexts)
+    pairs = _place_pairs(material.pairs, texts) if material.pairs is not None else None
+    return Prepared(TrainingSet(unit_texts, material.targets, pairs), lexicon, contexts)
 
 
-def _steps(trainer: BagTrainer) -> Iterator[dict[str, Any]]:
+def _place_pairs(pairs: PairSet, texts: Sequence[str]) -> TrainingPairs:
+    place = {text: at for at, text in enumerate(texts)}
+
+    def places(side: Sequence[str]) -> np.ndarray[Any, np.dtype[np.int64]]:
+        return np.array([place.get(text, NO_TEXT) for text in side], dtype=np.int64)
+
+    sources = as_groups(pairs.sources)
+    return TrainingPairs(
+        places(pairs.anchors), places(pairs.positives), places(pairs.negatives), sources
+    )
+
+
+def take_steps(trainer: EncoderTrainer) -> Iterator[dict[str, Any]]:
     """Take all steps that are left; yields one log record a step."""
-    done = 0
-    for epoch in itertools.count():
-        for texts in batches(trainer.data, trainer.train, epoch):
-            if trainer.step >= trainer.total_steps:
-                return
-            done += 1
-            if done <= trainer.step:
-                continue
-            began = time.perf_counter()
-            losses = trainer.take_step(texts)
-            seconds = round(time.perf_counter() - began, 4)
-            rounded = {name: round(value, 6) for name, value in losses.items()}
-            yield {"step": trainer.step, "epoch": epoch, **rounded, "seconds": seconds}
+    train = trainer.train
+    phases = (
+        (train.bag_steps, train.batch_size, train.pair_count),
+        (train.joint_steps, train.joint_batch_size, train.joint_pair_count),
+    )
+    first = 0
+    for phase, (steps, batch_size, pair_count) in enumerate(phases):
+        done = min(max(trainer.step - first, 0), steps)
+        first += steps
+        if done < steps:
+            batches = _batches(trainer, phase, batch_size=batch_size, pair_count=pair_count)
+            yield from _take(trainer, itertools.islice(batches, done, steps))
 
 
-def _save_state(trainer: BagTrainer, path: Path, settings: str) -> None:
+def _batches(
+    trainer: EncoderTrainer, phase: int, *, batch_size: int, pair_count: int
+) -> Iterator[tuple[Offsets, Offsets | None]]:
+    """Texts and pairs of each step of a phase, without end."""
+    train, data = trainer.train, trainer.data
+    seed = 2 * train.seed + phase
+    texts = text_batches(
+        data.targets, batch_size=batch_size, group_size=train.group_size, seed=seed
+    )
+    if data.pairs is None or train.pair_weight == 0:
+        return zip(texts, itertools.repeat(None))
+    return zip(texts, pair_batches(data.pairs.sources, count=pair_count, seed=seed))
+
+
+def _take(
+    trainer: EncoderTrainer, batches: Iterator[tuple[Offsets, Offsets | None]]
+) -> Iterator[dict[str, Any]]:
+    for texts, pairs in batches:
+        began = time.perf_counter()
+        losses = trainer.take_step(texts, pairs)
+        seconds = round(time.perf_counter() - began, 4)
+        rounded = {name: round(value, 6) for name, value in losses.items()}
+        yield {"step": trainer.step, **rounded, "seconds": seconds}
+
+
+def _save_state(trainer: EncoderTrainer, path: Path, settings: str) -> None:
     draft = path.with_suffix(".tmp")
     torch.save({"settings": settings, **trainer.state()}, draft)
     draft.replace(path)
 
 
-def _restore(trainer: BagTrainer, path: Path, settings: str) -> None:
+def _restore(trainer: EncoderTrainer, path: Path, settings: str) -> None:
     if not path.exists():
         return
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import lzma
 from collections.abc import Mapping, Sequence
@@ -13,23 +14,36 @@ import pytest
 import torch
 
 from model import ModelError, load_encoder
-from model.bag import BagTrainer, RowAdam, TrainingSet, batches, neighbour_order
+from model.batches import (
+    NO_TEXT,
+    TrainingPairs,
+    TrainingSet,
+    UnitTexts,
+    neighbour_order,
+    pair_batches,
+    text_batches,
+)
 from model.config import Preset, tiny
-from model.train import STATE, project_words, train_embed, train_on_projection
+from model.pairs import PairSet
+from model.row_adam import RowAdam
+from model.train import STATE, project_words, take_steps, train_embed, train_on_projection
+from model.trainer import EncoderTrainer, contrastive_loss
 
 
 def losses(log: Path) -> list[float]:
     return [json.loads(line)["loss"] for line in log.read_text().splitlines()]
 
 
-def with_epochs(epochs: int) -> Preset:
+def with_steps(bag: int, joint: int) -> Preset:
     preset = tiny()
-    return Preset(preset.encoder, replace(preset.train, epochs=epochs))
+    return Preset(preset.encoder, replace(preset.train, bag_steps=bag, joint_steps=joint))
 
 
-def test_the_loss_falls(sentences: list[str], tmp_path: Path) -> None:
-    found = losses(train_on_projection(with_epochs(6), sentences, tmp_path / "embed"))
-    assert np.mean(found[-5:]) < 0.5 * np.mean(found[:5])
+def test_the_loss_falls_in_both_phases(sentences: list[str], tmp_path: Path) -> None:
+    found = losses(train_on_projection(with_steps(40, 40), sentences, tmp_path / "embed"))
+    assert np.mean(found[35:40]) < 0.5 * np.mean(found[:5])
+    # With the trunk come its exits, whose losses are added.
+    assert np.mean(found[-5:]) < 0.8 * np.mean(found[40:45])
 
 
 def test_the_same_seed_gives_the_same_run(sentences: list[str], tmp_path: Path) -> None:
@@ -46,34 +60,94 @@ def test_another_seed_gives_another_run(sentences: list[str], tmp_path: Path) ->
     assert first != losses(train_on_projection(other, sentences, tmp_path / "b"))
 
 
+PRESET = replace(tiny().encoder, dim=8)
+STEPS = replace(tiny().train, bag_steps=3, joint_steps=4, pair_count=8)
+
+
 def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(training_set: TrainingSet) -> None:
-    train = tiny().train
+    def trainer() -> EncoderTrainer:
+        return EncoderTrainer(PRESET, STEPS, training_set, row_count=40)
 
-    def trainer() -> BagTrainer:
-        return BagTrainer(train, training_set, row_count=40, dim=8)
-
-    steps = list(batches(training_set, train, 0))[:6]
     whole = trainer()
-    expected = [whole.take_step(texts)["loss"] for texts in steps]
-    stopped = trainer()
-    for texts in steps[:3]:
-        stopped.take_step(texts)
-    resumed = trainer()
-    resumed.restore(stopped.state())
-    assert [resumed.take_step(texts)["loss"] for texts in steps[3:]] == expected[3:]
-    assert np.array_equal(resumed.fused_rows(), whole.fused_rows())
+    expected = [record["loss"] for record in take_steps(whole)]
+    assert len(expected) == 7
+    for stop in (2, 5):  # in either phase
+        stopped = trainer()
+        list(itertools.islice(take_steps(stopped), stop))
+        resumed = trainer()
+        resumed.restore(stopped.state())
+        assert [record["loss"] for record in take_steps(resumed)] == expected[stop:]
+        assert np.array_equal(resumed.fused_rows(), whole.fused_rows())
 
 
 @pytest.fixture
 def training_set() -> TrainingSet:
     rng = np.random.default_rng(5)
-    counts = rng.integers(1, 9, 700)
-    targets = rng.standard_normal((700, 16))
+    row_counts = rng.integers(1, 4, 2800)
+    targets = rng.standard_normal((600, 16))
+    negatives = rng.integers(0, 700, 90)
+    negatives[::3] = NO_TEXT
     return TrainingSet(
-        rows=rng.integers(0, 40, counts.sum()).astype(np.int32),
-        offsets=np.concatenate(([0], np.cumsum(counts))),
+        texts=UnitTexts(
+            rows=rng.integers(0, 40, row_counts.sum()).astype(np.int32),
+            unit_offsets=np.concatenate(([0], np.cumsum(row_counts))),
+            text_offsets=np.arange(0, 2801, 4),
+        ),
         targets=(targets / np.linalg.norm(targets, axis=1, keepdims=True)).astype(np.float16),
+        pairs=TrainingPairs(
+            anchors=np.arange(90),
+            positives=np.arange(90) + 600,
+            negatives=negatives,
+            sources=np.repeat([0, 1, 2], 30).astype(np.int32),
+        ),
     )
+
+
+def test_texts_are_taken_in_the_order_asked_for(training_set: TrainingSet) -> None:
+    texts = training_set.texts
+    taken = texts.take(np.array([5, 0, 5]))
+    assert len(taken) == 3
+    for place, text in enumerate((5, 0, 5)):
+        alone = texts.take(np.array([text]))
+        units = slice(taken.text_offsets[place], taken.text_offsets[place + 1])
+        first, end = taken.unit_offsets[units.start], taken.unit_offsets[units.stop]
+        assert taken.rows[first:end].tolist() == alone.rows.tolist()
+        assert np.diff(taken.unit_offsets)[units].tolist() == np.diff(alone.unit_offsets).tolist()
+
+
+def test_a_batch_of_pairs_has_one_source_and_every_pair_its_turn() -> None:
+    sources = np.array([0] * 10 + [1] * 7 + [2] * 3, dtype=np.int32)
+    batches = list(itertools.islice(pair_batches(sources, count=3, seed=1), 6))
+    assert all(len(set(sources[batch])) == 1 for batch in batches)
+    assert [len(batch) for batch in batches] == [3] * 6
+    seen = np.concatenate(batches)
+    assert len(set(seen.tolist())) == 18
+    again = list(itertools.islice(pair_batches(sources, count=3, seed=1), 6))
+    assert np.array_equal(np.concatenate(again), seen)
+
+
+def test_contrastive_loss_by_hand() -> None:
+    anchors = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    others = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])
+    # Rows of scores: (1, 0, 0.6) and (0, 1, 0.8); columns: (1, 0) and (0, 1).
+    forth = (-1 + np.log(np.e + 1 + np.exp(0.6)) - 1 + np.log(1 + np.e + np.exp(0.8))) / 2
+    back = -1 + np.log(np.e + 1)
+    assert float(contrastive_loss(anchors, others, 1.0)) == pytest.approx((forth + back) / 2)
+
+
+def test_pairs_come_together(sentences: list[str], tmp_path: Path) -> None:
+    anchors = tuple(sorted(set(sentences))[:64])
+    positives = tuple(f"thing number {at:03}x" for at in range(64))
+    pairs = PairSet(anchors, positives, ("",) * 64, ("given",) * 64, {}, {})
+    preset = with_steps(150, 30)
+    preset = Preset(preset.encoder, replace(preset.train, pair_weight=1.0, teacher_weight=0.1))
+    nearer = []
+    for name, given in (("with", pairs), ("without", None)):
+        train_on_projection(preset, [*sentences, *positives], tmp_path / name, pairs=given)
+        encoder = load_encoder(tmp_path / name)
+        scores = encoder.embed(anchors) @ encoder.embed(positives).T
+        nearer.append((scores.argmax(axis=1) == np.arange(64)).mean())
+    assert nearer[0] > nearer[1] + 0.3
 
 
 def test_a_finished_run_is_not_repeated(sentences: list[str], tmp_path: Path) -> None:
@@ -86,7 +160,7 @@ def test_a_finished_run_is_not_repeated(sentences: list[str], tmp_path: Path) ->
 def test_a_run_of_other_settings_is_not_continued(sentences: list[str], tmp_path: Path) -> None:
     train_on_projection(tiny(), sentences, tmp_path / "embed")
     with pytest.raises(ModelError, match="other settings"):
-        train_on_projection(with_epochs(9), sentences, tmp_path / "embed")
+        train_on_projection(with_steps(31, 20), sentences, tmp_path / "embed")
 
 
 def test_a_damaged_state_is_reported(sentences: list[str], tmp_path: Path) -> None:
@@ -124,14 +198,13 @@ def test_no_text_is_refused(tmp_path: Path) -> None:
         train_on_projection(tiny(), [], tmp_path / "embed")
 
 
-def test_fusing_the_map_keeps_similarities(training_set: TrainingSet) -> None:
-    trainer = BagTrainer(tiny().train, training_set, row_count=40, dim=8)
-    for texts in list(batches(training_set, tiny().train, 0))[:5]:
-        trainer.take_step(texts)
+def test_fusing_keeps_the_vectors(training_set: TrainingSet) -> None:
+    trainer = EncoderTrainer(PRESET, STEPS, training_set, row_count=40)
+    list(take_steps(trainer))
     weighted = trainer.table.values * trainer.log_weight.values.exp()[:, None]
-    mapped = (weighted @ trainer.map.detach()).numpy()
-    fused = trainer.fused_rows()
-    assert np.allclose(fused @ fused.T, mapped @ mapped.T, atol=1e-6)
+    with torch.no_grad():
+        mapped = (weighted @ trainer.map).numpy()
+    assert np.allclose(trainer.fused_rows(), mapped, atol=1e-6)
 
 
 def test_rounded_rows_score_as_the_rows_they_were(sentences: list[str], tiny_folder: Path) -> None:
@@ -149,6 +222,8 @@ def test_neighbours_stand_together() -> None:
     noisy = centres[owner] + 0.05 * rng.standard_normal((256, 24))
     targets = (noisy / np.linalg.norm(noisy, axis=1, keepdims=True)).astype(np.float16)
     order = neighbour_order(targets, group_size=4, rng=rng)
+    first = next(text_batches(targets, batch_size=8, group_size=4, seed=1))
+    assert len(set(first.tolist())) == 8
     assert len(set(order.tolist())) == len(order)
     groups = owner[order].reshape(-1, 4)
     assert (groups == groups[:, :1]).mean() > 0.8

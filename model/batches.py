@@ -1,0 +1,144 @@
+"""Training texts as rows of the table, and the order in which they are shown.
+
+Batches of single texts are made of groups of near neighbours by the teacher, because texts that
+have nothing in common teach little about degrees of likeness. Batches of pairs come from one
+source each, because telling a caption from a headline is no lesson.
+
+Shapes: N texts, U units, F features, B texts of a batch, P pairs, E the targets' width.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Offsets = npt.NDArray[np.int64]
+Targets = npt.NDArray[np.float16]
+
+NO_TEXT = -1
+
+
+@dataclass(frozen=True, slots=True)
+class UnitTexts:
+    """Texts as units, units as rows."""
+
+    rows: npt.NDArray[np.int32]
+    """int32 (F,)"""
+    unit_offsets: Offsets
+    """int64 (U + 1,), the first row of each unit."""
+    text_offsets: Offsets
+    """int64 (N + 1,), the first unit of each text."""
+
+    def __len__(self) -> int:
+        return len(self.text_offsets) - 1
+
+    def take(self, texts: Offsets) -> UnitTexts:
+        """Some of the texts, in the order asked for."""
+        units, text_offsets = _ranges(self.text_offsets, texts)
+        rows, unit_offsets = _ranges(self.unit_offsets, units)
+        return UnitTexts(self.rows[rows], unit_offsets, text_offsets)
+
+
+def _ranges(offsets: Offsets, chosen: Offsets) -> tuple[Offsets, Offsets]:
+    """What the chosen stretches hold, one after the other, and where each begins."""
+    counts = offsets[chosen + 1] - offsets[chosen]
+    ends = np.cumsum(counts)
+    members = np.arange(counts.sum()) + np.repeat(offsets[chosen] - ends + counts, counts)
+    return members, np.concatenate(([0], ends))
+
+
+def run_offsets(numbers: Offsets) -> Offsets:
+    """Where each run of equal ascending numbers begins, and the end of the last."""
+    return np.concatenate((np.flatnonzero(np.diff(numbers, prepend=-1)), [len(numbers)]))
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPairs:
+    """Places of pairs among the texts."""
+
+    anchors: Offsets
+    """int64 (P,)"""
+    positives: Offsets
+    """int64 (P,)"""
+    negatives: Offsets
+    """int64 (P,), `NO_TEXT` where there is none."""
+    sources: npt.NDArray[np.int32]
+    """int32 (P,): number of the source."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """All that is learned from."""
+
+    texts: UnitTexts
+    targets: Targets
+    """float16 (M, E), unit length, of the first M <= N texts; the others have no teacher."""
+    pairs: TrainingPairs | None = None
+
+
+def neighbour_order(
+    targets: Targets, *, group_size: int, rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """An order of texts in which each consecutive group holds near neighbours.
+
+    A random projection tree: halved again and again by the direction between two random members.
+    What does not fill a group is left out, other texts each time.
+
+    Returns:
+        int64 (M,), M <= N a multiple of `group_size`; groups stand in random order.
+    """
+    depth = max(int(math.log2(max(len(targets) / group_size, 1))), 0)
+    leaf = len(targets) >> depth
+    order = rng.permutation(len(targets))[: leaf << depth].reshape(1, -1)
+    for _ in range(depth):
+        if order.shape[1] % 2:
+            order = order[:, :-1]
+        segments, size = order.shape
+        ends = order[np.arange(segments)[:, None], rng.integers(0, size, (segments, 2))]
+        directions = targets[ends[:, 0]].astype(np.float32) - targets[ends[:, 1]]
+        sides = np.empty(order.shape, dtype=np.float32)
+        for at in range(segments):
+            sides[at] = targets[order[at]].astype(np.float32) @ directions[at]
+        ranked = np.take_along_axis(order, np.argpartition(sides, size // 2, axis=1), axis=1)
+        order = ranked.reshape(segments * 2, size // 2)
+    groups = order[:, : order.shape[1] // group_size * group_size].reshape(-1, group_size)
+    return groups[rng.permutation(len(groups))].reshape(-1)
+
+
+def text_batches(
+    targets: Targets, *, batch_size: int, group_size: int, seed: int
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Batches without end; the same seed gives the same ones."""
+    for epoch in itertools.count():
+        rng = np.random.default_rng((seed, epoch))
+        order = neighbour_order(targets, group_size=group_size, rng=rng)
+        size = min(batch_size, len(order))
+        for start in range(0, len(order) - size + 1, size):
+            yield order[start : start + size]
+
+
+def pair_batches(
+    sources: npt.NDArray[np.int32], *, count: int, seed: int
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Places of pairs, one source a batch, without end; every pair about equally often."""
+    for epoch in itertools.count():
+        rng = np.random.default_rng((seed, 1, epoch))
+        batches = []
+        for source in np.unique(sources):
+            members = rng.permutation(np.flatnonzero(sources == source))
+            size = min(count, len(members))
+            ends = range(size, len(members) + 1, size)
+            batches.extend(members[end - size : end] for end in ends)
+        for at in rng.permutation(len(batches)):
+            yield batches[at]
+
+
+def as_groups(names: Sequence[str]) -> npt.NDArray[np.int32]:
+    """Numbers for names, equal names alike, int32 (P,)."""
+    _, numbers = np.unique(np.asarray(names), return_inverse=True)
+    return numbers.astype(np.int32)
