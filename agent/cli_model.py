@@ -3,7 +3,7 @@
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import platformdirs
 import typer
@@ -35,26 +35,41 @@ Data = Annotated[
 
 def evaluate(
     context: typer.Context,
-    suite: Annotated[str, typer.Argument(help="sts")],
+    suite: Annotated[str, typer.Argument(help="sts, classification, retrieval or codesearch")],
     report_file: Annotated[Path, typer.Option("--json", help="Where the report goes.")],
     data: Data = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="Run the comparators beside it (extra `compare`).")
     ] = False,
+    encoder: Annotated[
+        Path | None,
+        typer.Option("--encoder", help="The encoder's folder. Default: TIDINGS_MODEL__ENCODER."),
+    ] = None,
 ) -> None:
     """Evaluate the encoder and write a JSON report."""
+    from model import load_encoder
     from model.evaluate import evaluate_suite  # loads the comparators' libraries
 
-    report = evaluate_suite(suite, _data_folder(context, data), compare=compare)
-    text = json.dumps(report, indent=1, ensure_ascii=False)
+    session: Session = context.obj
+    folder = _data_folder(context, data)
+    loaded = load_encoder(encoder or session.settings.model.encoder)
+    report = evaluate_suite(suite, folder, compare=compare, encoder=loaded)
+    text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
     try:
         report_file.write_text(text + "\n", encoding="utf-8")
     except OSError as exc:
         raise ConfigError(f"{report_file}: {exc.strerror}") from exc
     out = render.stdout_console()
-    for name, metrics in report["sets"].items():
-        out.print(Text(f"{name:<12} " + "  ".join(f"{k} {v}" for k, v in metrics.items())))
-    out.print(Text(f"{'mean':<12} " + "  ".join(f"{k} {v}" for k, v in report["mean"].items())))
+    for name, metrics in {**report["sets"], "mean": report["mean"]}.items():
+        out.print(Text(f"{name:<16} {_on_one_line(metrics)}"))
+
+
+def _on_one_line(metrics: dict[str, Any]) -> str:
+    """`metric value` of each, groups of them in brackets."""
+    return "  ".join(
+        f"{name} ({_on_one_line(value)})" if isinstance(value, dict) else f"{name} {value}"
+        for name, value in metrics.items()
+    )
 
 
 def train(

@@ -1,7 +1,4 @@
-"""Averaged hashed words: the encoder that knows nothing, for comparison.
-
-Every word has a fixed random vector drawn from its hash; a text is their mean. What it scores is
-what shared words alone are worth.
+"""The encoders that ours is compared with: hashed words, and a public sentence encoder.
 
 Shapes: N texts, D width.
 """
@@ -14,11 +11,18 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from model.teacher import MiniLM
+
 WIDTH = 256
+MAX_TOKENS = 256
+"""As far as the makers of the public encoder read."""
 
 
 class HashedWords:
-    """Mean of random word vectors."""
+    """Mean of random word vectors: every word's is drawn from its hash.
+
+    What it scores is what shared words alone are worth.
+    """
 
     name = "averaged hashed words"
 
@@ -44,3 +48,21 @@ class HashedWords:
             rng = np.random.default_rng(int.from_bytes(digest, "little"))
             self._vectors[word] = rng.standard_normal(WIDTH).astype(np.float32)
         return self._vectors[word]
+
+
+class PublicEncoder:
+    """all-MiniLM-L6-v2, reading texts as far as its makers do."""
+
+    name = MiniLM.name
+
+    def __init__(self) -> None:
+        """Load it.
+
+        Raises:
+            ModelError: it is not installed.
+        """
+        self._encoder = MiniLM(max_tokens=MAX_TOKENS, batch_size=32)
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Vectors of unit length, float32 (N, D)."""
+        return self._encoder.encode(texts)

@@ -84,7 +84,7 @@ class TrainConfig:
     """Weight of the squared difference of similarities against the cosine loss."""
     near_weight: float = 2.0
     """Weight of the same difference within groups alone."""
-    pair_weight: float = 0.1
+    pair_weight: float = 0.05
     """Weight of the contrastive loss; 0 leaves the teacher alone."""
     temperature: float = 0.05
     """Of the contrastive loss."""
@@ -139,7 +139,7 @@ def small() -> Preset:
         min_count=3,
         trunk=TrunkConfig(),
     )
-    return Preset(encoder, TrainConfig(bag_steps=6000, joint_steps=1600))
+    return Preset(encoder, TrainConfig(bag_steps=5400, joint_steps=1500))
 
 
 PRESETS = {"tiny": tiny, "small": small}

@@ -6,85 +6,61 @@ same keys.
 
 from __future__ import annotations
 
-import logging
-import os
-import platform
-import statistics
+import functools
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from model.baseline import HashedWords
 from model.checkpoint import current_commit
-from model.data import read_rows
-from model.embed import Encoder, load_encoder
-from model.errors import DataError, ModelError
-from model.metrics import pearson, spearman
-from model.teacher import MiniLM
+from model.embed import load_encoder
+from model.errors import ModelError
+from model.evaluate_classification import ClassificationSuite
+from model.evaluate_search import CODE, TEXT, SearchSuite
+from model.evaluate_similarity import SimilaritySuite
+from model.protocols import ModelUnderTest
+from model.suite import Encode, LoadedSuite, Outcome
+from model.timing import ALTERNATIONS, chars_per_s, describe_machine, measure_rates, sample
 
-logger = logging.getLogger(__name__)
-
-SUITES = ("sts",)
-TIMED_TEXTS = 2000
-ALTERNATIONS = 5
-
-FloatArray = npt.NDArray[np.float32]
-
-
-class Embeds(Protocol):
-    """Anything that turns texts into unit vectors."""
-
-    def embed(self, texts: Sequence[str]) -> FloatArray:
-        """Vectors of unit length, float32 (N, D)."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class PairSet:
-    """A similarity set: pairs with human scores."""
-
-    name: str
-    first: tuple[str, ...]
-    second: tuple[str, ...]
-    scores: tuple[float, ...]
-    subsets: tuple[str, ...]
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """Both sides."""
-        return self.first + self.second
+SUITES: Mapping[str, Callable[[Path], LoadedSuite]] = MappingProxyType(
+    {
+        "sts": SimilaritySuite,
+        "classification": ClassificationSuite,
+        "retrieval": functools.partial(SearchSuite, kind=TEXT),
+        "codesearch": functools.partial(SearchSuite, kind=CODE),
+    }
+)
+OURS = "ours"
 
 
 def evaluate_suite(
-    suite: str, data: Path, *, compare: bool = False, encoder: Encoder | None = None
+    suite: str, data: Path, *, compare: bool = False, encoder: ModelUnderTest | None = None
 ) -> dict[str, Any]:
     """Run one suite.
 
     Args:
         suite: one of `SUITES`.
-        data: the folder with the suite's sets, or one that holds it as `SUITE/` or `eval/SUITE/`.
-        compare: also run the comparators and time them against us, in turns.
+        data: the folder with the suite's sets, or one that holds it under the name that such data
+            goes by, or under `eval/` and that name.
+        compare: also run the encoder's variants and the comparators, timed in turns with it.
         encoder: the encoder to evaluate, by default the packaged one.
 
     Returns:
         The report; see the project's description of the contract.
 
     Raises:
-        ModelError: the suite is not known, its data is missing, or a comparator is not installed.
+        ModelError: the suite is not known, its data is missing, a vector is not finite, or a
+            library is not installed.
     """
     if suite not in SUITES:
         raise ModelError(f"unknown suite {suite!r}; there is {', '.join(SUITES)}")
-    sets = read_pair_sets(find_suite_folder(data, suite))
+    loaded = SUITES[suite](data)
     model = encoder if encoder is not None else load_encoder()
     began = time.perf_counter()
-    results = {pairs.name: score_pairs(model, pairs) for pairs in sets}
+    outcome = loaded.evaluate(model)
     seconds = time.perf_counter() - began
-    chars = sum(len(text) for pairs in sets for text in pairs.texts)
+    timed = sample(loaded.texts, loaded.timed_texts)
     report = {
         "suite": suite,
         "model": {
@@ -93,141 +69,48 @@ def evaluate_suite(
             "params": model.params,
             "bytes": model.bytes,
         },
-        "sets": results,
-        "mean": _mean(results),
+        **outcome.results,
         "seconds": round(seconds, 3),
-        "chars_per_s": round(chars / seconds),
+        "chars_per_s": chars_per_s(model.embed, timed),
         "machine": describe_machine(),
         "commit": current_commit(),
     }
     if compare:
-        report["comparators"] = _compare(model, sets)
+        others = loaded.comparators()
+        variants = loaded.variants(model)
+        report |= _comparison(outcome, others, variants, timed)
     return report
 
 
-def find_suite_folder(data: Path, suite: str) -> Path:
-    """The folder with the suite's sets.
-
-    Raises:
-        DataError: neither the folder nor its usual places hold any set.
-    """
-    for folder in (data, data / suite, data / "eval" / suite):
-        if any(folder.glob("*.jsonl.xz")):
-            return folder
-    raise DataError(f"no {suite} sets (*.jsonl.xz) in {data}")
-
-
-def read_pair_sets(folder: Path) -> list[PairSet]:
-    """Every test set of a folder by name: all `SET.jsonl.xz` but training and development splits.
-
-    Raises:
-        DataError: there is none, or a row lacks a field.
-    """
-    sets = []
-    for path in sorted(folder.glob("*.jsonl.xz")):
-        name = path.name.removesuffix(".jsonl.xz")
-        if name.endswith((".train", ".dev")):
-            continue
-        sets.append(read_pair_set(path, name))
-    if not sets:
-        raise DataError(f"{folder} holds no test set")
-    return sets
-
-
-def read_pair_set(path: Path, name: str) -> PairSet:
-    """One similarity set.
-
-    Raises:
-        DataError: the file cannot be read or a row lacks a field.
-    """
-    rows = list(read_rows(path))
-    try:
-        return PairSet(
-            name=name,
-            first=tuple(row["a"] for row in rows),
-            second=tuple(row["b"] for row in rows),
-            scores=tuple(float(row["score"]) for row in rows),
-            subsets=tuple(str(row.get("subset", "")) for row in rows),
-        )
-    except (KeyError, TypeError, ValueError) as exc:
-        raise DataError(f"{path.name} is not a similarity set: {exc!r}") from exc
-
-
-def score_pairs(model: Embeds, pairs: PairSet) -> dict[str, float | int]:
-    """Spearman over all pairs, and the mean of the subsets' Pearson, both times 100."""
-    cosines = (model.embed(pairs.first) * model.embed(pairs.second)).sum(axis=1)
-    scores, subsets = np.array(pairs.scores), np.array(pairs.subsets)
-    of_subsets = [
-        pearson(cosines[subsets == name], scores[subsets == name]) for name in np.unique(subsets)
-    ]
-    return {
-        "spearman": round(100 * spearman(cosines, scores), 2),
-        "pearson_mean": round(100 * statistics.fmean(of_subsets), 2),
-        "n": len(scores),
+def _comparison(
+    outcome: Outcome,
+    others: Mapping[str, Outcome],
+    variants: Mapping[str, Outcome],
+    timed: list[str],
+) -> dict[str, Any]:
+    """The parts `comparators` and, where there are any, `variants` of a report."""
+    runs: dict[str, Encode] = {OURS: outcome.encode}
+    runs |= {f"{OURS}: {name}": part for name, part in outcome.parts.items()}
+    runs |= {f"variant: {name}": variant.encode for name, variant in variants.items()}
+    runs |= {name: other.encode for name, other in others.items()}
+    rates = measure_rates(runs, timed)
+    ours = rates[OURS]
+    timing: dict[str, Any] = {
+        "texts": len(timed),
+        "alternations": ALTERNATIONS,
+        "texts_per_s": round(ours),
     }
-
-
-def _mean(results: dict[str, dict[str, float | int]]) -> dict[str, float]:
-    names = ("spearman", "pearson_mean")
-    return {name: round(statistics.fmean(r[name] for r in results.values()), 2) for name in names}
-
-
-class _TeacherEmbeds:
-    """The teacher under the encoder's protocol, reading texts as far as its makers do."""
-
-    def __init__(self) -> None:
-        self._teacher = MiniLM(max_tokens=256, batch_size=32)
-
-    def embed(self, texts: Sequence[str]) -> FloatArray:
-        return self._teacher.encode(texts)
-
-
-def _compare(model: Encoder, sets: Sequence[PairSet]) -> dict[str, Any]:
-    comparators: dict[str, Embeds] = {
-        MiniLM.name: _TeacherEmbeds(),
-        HashedWords.name: HashedWords(),
-    }
-    everything = sorted({text for pairs in sets for text in pairs.texts})
-    step = max(len(everything) // TIMED_TEXTS, 1)
-    timed = everything[::step][:TIMED_TEXTS]
-    rates = measure_rates(
-        {"ours": model.embed, **{n: c.embed for n, c in comparators.items()}}, timed
-    )
-    ours = statistics.median(rates["ours"])
-    report: dict[str, Any] = {
-        "timing": {
-            "texts": len(timed),
-            "alternations": ALTERNATIONS,
-            "texts_per_s": round(ours),
+    if outcome.parts:
+        timing["parts"] = {name: round(rates[f"{OURS}: {name}"]) for name in outcome.parts}
+    compared: dict[str, Any] = {"timing": timing}
+    for name, other in others.items():
+        compared[name] = {
+            **other.results,
+            "texts_per_s": round(rates[name], 1),
+            "speed_ratio": round(ours / rates[name], 2),
         }
+    varied = {
+        name: {**variant.results, "texts_per_s": round(rates[f"variant: {name}"], 1)}
+        for name, variant in variants.items()
     }
-    for name, comparator in comparators.items():
-        results = {pairs.name: score_pairs(comparator, pairs) for pairs in sets}
-        theirs = statistics.median(rates[name])
-        report[name] = {
-            "sets": results,
-            "mean": _mean(results),
-            "texts_per_s": round(theirs),
-            "speed_ratio": round(ours / theirs, 2),
-        }
-    return report
-
-
-def measure_rates(
-    embeds: dict[str, Callable[[Sequence[str]], FloatArray]], texts: Sequence[str]
-) -> dict[str, list[float]]:
-    """Texts per second of each, measured in turns so that a busy machine slows all alike."""
-    for embed in embeds.values():
-        embed(texts[:64])
-    rates: dict[str, list[float]] = {name: [] for name in embeds}
-    for _ in range(ALTERNATIONS):
-        for name, embed in embeds.items():
-            began = time.perf_counter()
-            embed(texts)
-            rates[name].append(len(texts) / (time.perf_counter() - began))
-    return rates
-
-
-def describe_machine() -> str:
-    """Number and kind of cores; nothing that names the machine."""
-    return f"{os.cpu_count()} {platform.machine()} cores"
+    return {"comparators": compared, "variants": varied} if varied else {"comparators": compared}

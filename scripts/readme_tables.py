@@ -7,12 +7,21 @@ python scripts/readme_tables.py --check    # exit 1 when it would change
 import argparse
 import json
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
+EVALUATION = ROOT / "model" / "weights" / "embed" / "evaluation"
+REPORTS = ROOT / "scripts" / "reports"
+SUITES = ("sts", "classification", "retrieval", "codesearch")
+COMPARED_SETS = ("STS12", "STS13", "STS15", "SICK-R")
+OURS = "Tidings"
 BEGIN, END = "<!-- results -->", "<!-- /results -->"
+
+Report = dict[str, Any]
 
 
 def main() -> None:
@@ -35,60 +44,147 @@ def with_results(readme: str) -> str:
 
 
 def tables() -> str:
-    """All results as Markdown."""
-    encoder = _report("model/weights/embed/evaluation.json")
-    ingest = _report("scripts/reports/ingest.json")
-    ask = _report("scripts/reports/ask.json")
-    return "\n".join([*_similarity(encoder), "", *_speed(encoder, ingest, ask)])
+    """All results as Markdown; what has no report yet is left out."""
+    reports = {suite: _report(EVALUATION / f"{suite}.json") for suite in SUITES}
+    parts = [
+        _similarity(reports["sts"]),
+        _classification(reports["classification"]),
+        _search(reports["retrieval"], "ndcg@10", "text search, nDCG@10"),
+        _search(reports["codesearch"], "mrr", "code search, MRR"),
+        _rates(reports),
+        _speed(reports["sts"], _report(REPORTS / "ingest.json"), _report(REPORTS / "ask.json")),
+    ]
+    return "\n\n".join("\n".join(part) for part in parts if part)
 
 
-def _report(path: str) -> dict[str, Any]:
-    report: dict[str, Any] = json.loads((ROOT / path).read_text(encoding="utf-8"))
+def _report(path: Path) -> Report:
+    if not path.exists():
+        return {}
+    report: Report = json.loads(path.read_text(encoding="utf-8"))
     return report
 
 
-def _similarity(report: dict[str, Any]) -> list[str]:
-    """Spearman x100 of the encoder and its comparators, a set a column."""
+def _table(title: str, columns: Iterable[str], rows: Mapping[str, Iterable[str]]) -> list[str]:
+    names = list(columns)
+    lines = [f"| {title} | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
+    return [*lines, *(f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items())]
+
+
+def _contenders(report: Report) -> dict[str, Report]:
+    """Ours, its variants and the comparators, each with `sets` and `mean`."""
+    compared = {
+        name: found for name, found in report.get("comparators", {}).items() if "sets" in found
+    }
+    varied = {f"{OURS}, {name}": it for name, it in report.get("variants", {}).items()}
+    return {OURS: report, **varied, **compared}
+
+
+def _similarity(report: Report) -> list[str]:
+    """Spearman x100, a set a column, and the mean of the sets that are compared."""
+    if not report:
+        return []
     names = list(report["sets"])
-    rows = {"Tidings' encoder": report["sets"]}
-    for name, comparator in report["comparators"].items():
-        if "sets" in comparator:
-            rows[name] = comparator["sets"]
-    table = [
-        f"| Spearman x100 | {' | '.join(names)} |",
-        f"|---|{'---|' * len(names)}",
-    ]
-    for title, sets in rows.items():
-        table.append(f"| {title} | {' | '.join(str(sets[name]['spearman']) for name in names)} |")
-    return table
+    has_mean = set(COMPARED_SETS) <= set(names)
+    mean_title = [f"mean of {', '.join(COMPARED_SETS)}"] if has_mean else []
+    rows = {}
+    for title, found in _contenders(report).items():
+        scores = {name: found["sets"][name]["spearman"] for name in names}
+        cells = [f"{scores[name]:.2f}" for name in names]
+        if has_mean:
+            cells.append(f"{fmean(scores[name] for name in COMPARED_SETS):.2f}")
+        rows[title] = cells
+    return _table("Spearman x100", [*names, *mean_title], rows)
 
 
-def _speed(encoder: dict[str, Any], ingest: dict[str, Any], ask: dict[str, Any]) -> list[str]:
-    ratio = encoder["comparators"]["all-MiniLM-L6-v2"]["speed_ratio"]
-    size_mb = encoder["model"]["bytes"] / 1e6
-    learned = (
-        f"{ingest['articles']:.0f} articles, {ingest['counts']['added']:.0f} facts added, "
-        f"{ingest['unsupported_facts']} unsupported"
-    )
-    rows = (
-        (
-            "encoder's texts per second against all-MiniLM-L6-v2, same cores, same run",
-            f"{ratio:.0f} x, {size_mb:.1f} MB",
-            "tidings evaluate sts --compare --json FILE",
-        ),
-        (
-            "1,000 articles fetched from loopback, extracted, learned; waits between requests off",
-            f"{ingest['seconds_per_1000_articles']:.0f} s ({learned})",
-            "python scripts/bench_ingest.py",
-        ),
-        (
-            f"`ask` on {ask['facts']:,} facts, median / 95th percentile / slowest of 200",
-            f"{ask['median_ms']:.0f} / {ask['p95_ms']:.0f} / {ask['max_ms']:.0f} ms",
-            "python scripts/bench_ask.py",
-        ),
-    )
-    lines = [f"| {measure} | {figure} | `{command}` |" for measure, figure, command in rows]
-    return ["| measure | figure | command |", "|---|---|---|", *lines]
+def _classification(report: Report) -> list[str]:
+    """Accuracy, a task a column."""
+    if not report:
+        return []
+    names = list(report["sets"])
+    has_six = "accuracy_of_six" in report["mean"]
+    rows = {}
+    for title, found in _contenders(report).items():
+        cells = []
+        for name in names:
+            scores = found["sets"][name]
+            f1 = f" (F1 {scores['f1']:.2f})" if "f1" in scores else ""
+            cells.append(f"{scores['accuracy']:.2f}{f1}")
+        if has_six:
+            cells.append(f"{found['mean']['accuracy_of_six']:.2f}")
+        rows[title] = cells
+    return _table("accuracy", [*names, *(["mean without SST5"] if has_six else [])], rows)
+
+
+def _search(report: Report, metric: str, title: str) -> list[str]:
+    """One metric of each way to search, a set a column."""
+    if not report:
+        return []
+    rows = {}
+    for kind in ("dense", "lexical", "hybrid"):
+        found = [it[kind][metric] for it in (*report["sets"].values(), report["mean"])]
+        rows[f"{OURS}, {kind}"] = [f"{value:.3f}" for value in found]
+    for name, compared in report.get("comparators", {}).items():
+        if "sets" in compared:
+            found = [it[metric] for it in (*compared["sets"].values(), compared["mean"])]
+            rows[name] = [f"{value:.3f}" for value in found]
+    return _table(title, [*report["sets"], "mean"], rows)
+
+
+def _rates(reports: Mapping[str, Report]) -> list[str]:
+    """Texts per second of all, a suite a column, as they were measured in turns."""
+    rows: dict[str, dict[str, str]] = {}
+    for suite, report in reports.items():
+        compared = report.get("comparators", {})
+        if not compared:
+            continue
+        timing = compared["timing"]
+        rates = {OURS: timing["texts_per_s"]}
+        rates |= {f"{OURS}, {name}": rate for name, rate in timing.get("parts", {}).items()}
+        rates |= {
+            f"{OURS}, {name}": it["texts_per_s"] for name, it in report.get("variants", {}).items()
+        }
+        rates |= {name: it["texts_per_s"] for name, it in compared.items() if "sets" in it}
+        for name, rate in rates.items():
+            rows.setdefault(name, {})[suite] = f"{rate:,.0f}"
+    suites = [suite for suite in reports if reports[suite].get("comparators")]
+    cells = {name: [of.get(suite, "-") for suite in suites] for name, of in rows.items()}
+    return _table("texts per second", suites, cells) if suites else []
+
+
+def _speed(encoder: Report, ingest: Report, ask: Report) -> list[str]:
+    rows = []
+    if encoder.get("comparators"):
+        ratio = encoder["comparators"]["all-MiniLM-L6-v2"]["speed_ratio"]
+        rows.append(
+            (
+                "encoder's texts per second against all-MiniLM-L6-v2, same cores, same run",
+                f"{ratio:.0f} x, {encoder['model']['bytes'] / 1e6:.1f} MB",
+                "tidings evaluate sts --compare --json FILE",
+            )
+        )
+    if ingest:
+        learned = (
+            f"{ingest['articles']:.0f} articles, {ingest['counts']['added']:.0f} facts added, "
+            f"{ingest['unsupported_facts']} unsupported"
+        )
+        rows.append(
+            (
+                "1,000 articles fetched from loopback, extracted, learned; "
+                "waits between requests off",
+                f"{ingest['seconds_per_1000_articles']:.0f} s ({learned})",
+                "python scripts/bench_ingest.py",
+            )
+        )
+    if ask:
+        rows.append(
+            (
+                f"`ask` on {ask['facts']:,} facts, median / 95th percentile / slowest of 200",
+                f"{ask['median_ms']:.0f} / {ask['p95_ms']:.0f} / {ask['max_ms']:.0f} ms",
+                "python scripts/bench_ask.py",
+            )
+        )
+    cells = {measure: [figure, f"`{command}`"] for measure, figure, command in rows}
+    return _table("measure", ["figure", "command"], cells) if rows else []
 
 
 if __name__ == "__main__":
