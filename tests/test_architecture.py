@@ -66,6 +66,7 @@ OPTIONAL = {
     "bm25s": ["model/*.py"],
     "Stemmer": ["model/lexical.py"],
     "ir_measures": ["model/metrics.py"],
+    "wordfreq": ["model/vocabulary.py"],
 }
 """Training and evaluation only: imported inside a function, never at the top of a file."""
 

@@ -1,0 +1,111 @@
+"""What is made of evaluation reports: a picture and the README's tables."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+MEAN = {"dense": 0.3, "lexical": 0.4, "hybrid": 0.5}
+METRICS = ("ndcg@10", "recall@100", "mrr")
+
+
+def program(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses look their module up.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, name, module)
+        spec.loader.exec_module(module)
+    return module
+
+
+def search_report() -> dict[str, Any]:
+    found = {kind: dict.fromkeys(METRICS, value) for kind, value in MEAN.items()}
+    flat = {"mean": dict.fromkeys(METRICS, 0.4), "sets": {"NEWS": dict.fromkeys(METRICS, 0.4)}}
+    timing = {"texts_per_s": 900, "parts": {"dense": 2000, "lexical": 1500}}
+    return {
+        "sets": {"NEWS": {**found, "n": 2}},
+        "mean": found,
+        "comparators": {"timing": timing, "BM25": {**flat, "texts_per_s": 1600.0}},
+        "variants": {"depth 0": {"sets": {}, "mean": found, "texts_per_s": 1200.0}},
+    }
+
+
+def similarity_report() -> dict[str, Any]:
+    sets = {name: {"spearman": 70.0} for name in ("SICK-R", "STS12", "STS13", "STS15")}
+    return {
+        "model": {"bytes": 2_000_000},
+        "sets": sets,
+        "mean": {"spearman": 70.0},
+        "comparators": {
+            "timing": {"texts_per_s": 900},
+            "all-MiniLM-L6-v2": {
+                "sets": sets,
+                "mean": {},
+                "texts_per_s": 90.0,
+                "speed_ratio": 10.0,
+            },
+        },
+    }
+
+
+@pytest.fixture
+def reports(tmp_path: Path) -> Path:
+    (tmp_path / "retrieval.json").write_text(json.dumps(search_report()))
+    (tmp_path / "sts.json").write_text(json.dumps(similarity_report()))
+    return tmp_path
+
+
+def test_the_picture_holds_every_contender(reports: Path) -> None:
+    plot = program("plot_quality")
+    panel = next(it for it in plot.PANELS if it.suite == "retrieval")
+    points = {point.name: point for point in plot.points_of(reports, panel)}
+    assert {name: point.quality for name, point in points.items()} == {
+        "Tidings": 0.5,
+        "Tidings, dense alone": 0.3,
+        "Tidings, lexical alone": 0.4,
+        "Tidings, depth 0": 0.5,
+        "BM25": 0.4,
+    }
+    assert not points["BM25"].is_ours
+
+
+def test_the_same_reports_give_the_same_picture(reports: Path) -> None:
+    plot = program("plot_quality")
+    for name in ("first.png", "second.png"):
+        assert plot.draw(reports, reports / name).endswith("sts, retrieval")
+    first = (reports / "first.png").read_bytes()
+    assert first.startswith(b"\x89PNG")
+    assert first == (reports / "second.png").read_bytes()
+
+
+def test_without_reports_nothing_is_drawn(tmp_path: Path) -> None:
+    plot = program("plot_quality")
+    assert plot.draw(tmp_path, tmp_path / "quality.png").startswith("no report")
+    report = {key: value for key, value in search_report().items() if key != "comparators"}
+    (tmp_path / "retrieval.json").write_text(json.dumps(report))
+    assert plot.draw(tmp_path, tmp_path / "quality.png").startswith("no report")
+    assert not (tmp_path / "quality.png").exists()
+
+
+def test_tables_are_those_of_the_reports_there_are(
+    reports: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readme = program("readme_tables")
+    monkeypatch.setattr(readme, "EVALUATION", reports)
+    lines = readme.tables().splitlines()
+    assert "| Tidings, hybrid | 0.500 | 0.500 |" in lines
+    assert "| BM25 | 0.400 | 0.400 |" in lines
+    assert "| Tidings | 70.00 | 70.00 | 70.00 | 70.00 | 70.00 |" in lines
+    assert "| Tidings | 900 | 900 |" in lines
+    assert any("10 x, 2.0 MB" in line for line in lines)
+    assert not any("accuracy" in line or "code search" in line for line in lines)
