@@ -17,10 +17,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from model.config import TrainConfig
+
 Offsets = npt.NDArray[np.int64]
 Targets = npt.NDArray[np.float16]
 
 NO_TEXT = -1
+SENTENCE_UNITS = (4, 40)
+"""Fewest and most units of what counts as a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,56 @@ def pair_batches(
             batches.extend(members[end - size : end] for end in ends)
         for at in rng.permutation(len(batches)):
             yield batches[at]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The part of a training set that a phase is shown."""
+
+    data: TrainingSet
+    texts: Offsets
+    """int64: places of texts with a target."""
+    pairs: Offsets
+    """int64: places of pairs."""
+
+
+def everything_of(data: TrainingSet) -> Shown:
+    """All of it."""
+    pairs = np.arange(len(data.pairs.anchors) if data.pairs is not None else 0)
+    return Shown(data, np.arange(len(data.targets)), pairs)
+
+
+def sentences_of(data: TrainingSet) -> Shown:
+    """Texts of a sentence's length, and pairs of two such."""
+    units = np.diff(data.texts.text_offsets)
+    is_sentence = (units >= SENTENCE_UNITS[0]) & (units <= SENTENCE_UNITS[1])
+    texts = np.flatnonzero(is_sentence[: len(data.targets)])
+    if data.pairs is None:
+        return Shown(data, texts, np.empty(0, np.int64))
+    is_kept = is_sentence[data.pairs.anchors] & is_sentence[data.pairs.positives]
+    return Shown(data, texts, np.flatnonzero(is_kept))
+
+
+def shown_batches(
+    shown: Shown, train: TrainConfig, *, sizes: tuple[int, int], seed: int
+) -> Iterator[tuple[Offsets, Offsets | None]]:
+    """Texts and pairs of each step, without end.
+
+    Args:
+        shown: what there is.
+        train: group size, and whether there are pairs at all.
+        sizes: texts and pairs of a step.
+        seed: the same seed gives the same batches.
+    """
+    targets = shown.data.targets[shown.texts]
+    texts = text_batches(targets, batch_size=sizes[0], group_size=train.group_size, seed=seed)
+    pairs: Iterator[Offsets | None] = itertools.repeat(None)
+    if shown.data.pairs is not None and len(shown.pairs) and train.pair_weight > 0:
+        sources = shown.data.pairs.sources[shown.pairs]
+        chosen = pair_batches(sources, count=sizes[1], seed=seed)
+        pairs = (shown.pairs[batch] for batch in chosen)
+    for batch, of_pairs in zip(texts, pairs, strict=False):
+        yield shown.texts[batch], of_pairs
 
 
 def as_groups(names: Sequence[str]) -> npt.NDArray[np.int32]:

@@ -54,28 +54,30 @@ class EncoderConfig:
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """How an encoder is trained: the bag first, then bag and trunk together."""
+    """How an encoder is trained: the bag first, then bag and trunk, at last on sentences alone."""
 
     bag_steps: int
     """Steps of the bag alone."""
     joint_steps: int
     """Steps of everything, afterwards."""
+    sentence_steps: int = 0
+    """Steps of everything on sentences alone, at last: there the order of words says most."""
     batch_size: int = 1024
     """Texts per step; the similarity loss compares all of them with each other."""
     joint_batch_size: int = 256
-    """The same, in the second phase: the trunk learns more from many steps than from large ones."""
+    """The same, in the later phases: the trunk learns more from many steps than from large ones."""
     group_size: int = 8
     """Near neighbours by the teacher put together: far texts alone say little about similarity."""
     pair_count: int = 256
     """Pairs per step, all of one source: their likeness is what must be told."""
     joint_pair_count: int = 96
-    """The same, in the second phase."""
+    """The same, in the later phases."""
     pair_units: int = 64
     """Pairs with more units than this, on their source's mean, are learned by the bag alone."""
     learning_rate: float = 1e-2
     """Peak of the cosine schedule, for the rows, in the first phase."""
     joint_learning_rate: float = 3e-3
-    """The same, in the second phase."""
+    """The same, in the second phase; in the third, half of it."""
     trunk_learning_rate: float = 1e-3
     """Peak for the trunk's matrices (AdamW)."""
     teacher_weight: float = 1.0
@@ -120,6 +122,7 @@ def tiny() -> Preset:
     train = TrainConfig(
         bag_steps=30,
         joint_steps=20,
+        sentence_steps=10,
         batch_size=64,
         joint_batch_size=64,
         pair_count=16,
@@ -139,7 +142,7 @@ def small() -> Preset:
         min_count=3,
         trunk=TrunkConfig(),
     )
-    return Preset(encoder, TrainConfig(bag_steps=5400, joint_steps=1500))
+    return Preset(encoder, TrainConfig(bag_steps=5400, joint_steps=1500, sentence_steps=1500))
 
 
 PRESETS = {"tiny": tiny, "small": small}

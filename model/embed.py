@@ -29,9 +29,12 @@ from model.quantize import quantize_rows, small_integers
 from model.trunk import PREFIX, SCALES, NumpyTrunk, text_sums
 from model.units import FeatureFinder, UnitRows
 
-BLOCK_CHARS = 32_768
-"""Characters worked on at once: memory is bounded however many texts there are."""
-BLOCK_ROWS = 2048
+BLOCK_CHARS = 8192
+"""Characters worked on at once: they stay in the cache, and memory is bounded."""
+PIECE_CHARS = 65_536
+"""A longer text is encoded in pieces, whose sums are added: memory is bounded for any length."""
+MAX_CUT_BACK_CHARS = 1024
+BLOCK_ROWS = 512
 """Rows summed at once: they stay in the processor's cache."""
 NO_STOP = 2.0
 """No cosine is as large: every layer is run."""
@@ -99,11 +102,22 @@ class Encoder:
         Returns:
             float32 (N, D), each row the same whatever other texts are given.
         """
-        vectors = np.empty((len(texts), self.dim), dtype=np.float32)
-        for start, block in _blocks(texts):
-            states, offsets, _ = self._states(block)
-            vectors[start : start + len(block)] = unit_length(text_sums(states, offsets))
-        return vectors
+        sums = np.zeros((len(texts), self.dim), dtype=np.float32)
+        pieces, owners = _pieces(texts)
+        for start, block in _blocks(pieces):
+            np.add.at(sums, owners[start : start + len(block)], self._sums(block))
+        return unit_length(sums)
+
+    def _sums(self, texts: Sequence[str]) -> FloatArray:
+        if self.depth > 0:
+            states, offsets, _ = self._states(texts)
+            return text_sums(states, offsets)
+        # Without a trunk there is no need to know which unit a row belongs to.
+        sums = np.zeros((len(texts), self.dim), dtype=np.float32)
+        rows, offsets = self._rows.find(texts)
+        is_there = np.diff(offsets) > 0
+        sums[is_there] = self._bags(rows, np.append(offsets[:-1][is_there], len(rows)))
+        return sums
 
     def unit_states(self, texts: Sequence[str]) -> tuple[FloatArray, Offsets]:
         """The refined vector of every unit.
@@ -134,7 +148,7 @@ class Encoder:
         return refined, text_offsets, layers
 
     def _bags(self, rows: npt.NDArray[np.int32], unit_offsets: Offsets) -> FloatArray:
-        """Sums of each unit's rows, float32 (U, D), always added in the same order."""
+        """Sums of each unit's rows, of which there is one at least; float32 (U, D)."""
         units = np.zeros((len(unit_offsets) - 1, self.dim), dtype=np.float32)
         first = 0
         while first < len(units):
@@ -158,6 +172,25 @@ def unit_length(sums: FloatArray) -> FloatArray:
     vectors = sums / np.where(is_zero, 1, norms)[:, None]
     vectors[is_zero, 0] = 1.0
     return np.asarray(vectors, dtype=np.float32)
+
+
+def _pieces(texts: Sequence[str]) -> tuple[Sequence[str], Offsets]:
+    """Texts with the very long ones cut, at a blank if one is near, and whose piece each is."""
+    if all(len(text) <= PIECE_CHARS for text in texts):
+        return texts, np.arange(len(texts))
+    pieces: list[str] = []
+    owners: list[int] = []
+    for owner, text in enumerate(texts):
+        start = 0
+        while start == 0 or start < len(text):
+            end = start + PIECE_CHARS
+            if end < len(text):
+                blank = text.rfind(" ", end - MAX_CUT_BACK_CHARS, end)
+                end = blank if blank > 0 else end
+            pieces.append(text[start:end])
+            owners.append(owner)
+            start = end
+    return pieces, np.array(owners, dtype=np.int64)
 
 
 def _blocks(texts: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:

@@ -30,8 +30,9 @@ from model.batches import (
     TrainingPairs,
     TrainingSet,
     as_groups,
-    pair_batches,
-    text_batches,
+    everything_of,
+    sentences_of,
+    shown_batches,
 )
 from model.checkpoint import current_commit, save_checkpoint
 from model.code_pairs import find_code_pairs, installed_folders
@@ -55,6 +56,7 @@ SAVE_EVERY_STEPS = 300
 MIN_CONTEXT_COUNT = 4
 PROJECTED_WIDTH = 96
 PROJECTION = "random projection of words"
+SENTENCE_PHASE = 2
 STATE, LOG = "state.pt", "train.jsonl"
 
 
@@ -266,32 +268,18 @@ def _place_pairs(pairs: PairSet, texts: Sequence[str]) -> TrainingPairs:
 
 def take_steps(trainer: EncoderTrainer) -> Iterator[dict[str, Any]]:
     """Take all steps that are left; yields one log record a step."""
-    train = trainer.train
-    phases = (
-        (train.bag_steps, train.batch_size, train.pair_count),
-        (train.joint_steps, train.joint_batch_size, train.joint_pair_count),
-    )
+    train, data = trainer.train, trainer.data
     first = 0
-    for phase, (steps, batch_size, pair_count) in enumerate(phases):
+    for phase, steps in enumerate(trainer.phases):
         done = min(max(trainer.step - first, 0), steps)
         first += steps
         if done < steps:
-            batches = _batches(trainer, phase, batch_size=batch_size, pair_count=pair_count)
+            sizes = (train.batch_size, train.pair_count)
+            if phase > 0:
+                sizes = (train.joint_batch_size, train.joint_pair_count)
+            shown = sentences_of(data) if phase == SENTENCE_PHASE else everything_of(data)
+            batches = shown_batches(shown, train, sizes=sizes, seed=2 * train.seed + phase)
             yield from _take(trainer, itertools.islice(batches, done, steps))
-
-
-def _batches(
-    trainer: EncoderTrainer, phase: int, *, batch_size: int, pair_count: int
-) -> Iterator[tuple[Offsets, Offsets | None]]:
-    """Texts and pairs of each step of a phase, without end."""
-    train, data = trainer.train, trainer.data
-    seed = 2 * train.seed + phase
-    texts = text_batches(
-        data.targets, batch_size=batch_size, group_size=train.group_size, seed=seed
-    )
-    if data.pairs is None or train.pair_weight == 0:
-        return zip(texts, itertools.repeat(None))
-    return zip(texts, pair_batches(data.pairs.sources, count=pair_count, seed=seed))
 
 
 def _take(

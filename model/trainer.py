@@ -59,20 +59,30 @@ class EncoderTrainer:
         self.step = 0
 
     @property
+    def phases(self) -> tuple[int, int, int]:
+        """Steps of each phase."""
+        return self.train.bag_steps, self.train.joint_steps, self.train.sentence_steps
+
+    @property
     def total_steps(self) -> int:
         """Steps of the whole training."""
-        return self.train.bag_steps + self.train.joint_steps
+        return sum(self.phases)
+
+    @property
+    def phase(self) -> int:
+        """The phase that the next step belongs to."""
+        ends = np.cumsum(self.phases)
+        return min(int(np.searchsorted(ends, self.step, side="right")), len(ends) - 1)
 
     @property
     def is_joint(self) -> bool:
-        """Whether the next step belongs to the second phase."""
-        return self.step >= self.train.bag_steps
+        """Whether the next step trains the trunk too."""
+        return self.phase > 0
 
     def learning_share(self) -> float:
         """Cosine decay from one to zero, once for each phase, with a short warm-up."""
-        train = self.train
-        done = self.step - train.bag_steps if self.is_joint else self.step
-        of = train.joint_steps if self.is_joint else train.bag_steps
+        done = self.step - sum(self.phases[: self.phase])
+        of = self.phases[self.phase]
         return min(1.0, (done + 1) / WARM_UP_STEPS) * 0.5 * (1 + math.cos(math.pi * done / of))
 
     def take_step(self, texts: Offsets, pairs: Offsets | None) -> dict[str, float]:
@@ -163,7 +173,8 @@ class EncoderTrainer:
         assert table.grad is not None
         assert weight.grad is not None
         train, share = self.train, self.learning_share()
-        rate = share * (train.joint_learning_rate if self.is_joint else train.learning_rate)
+        joint = train.joint_learning_rate
+        rate = share * (train.learning_rate, joint, joint / 2)[self.phase]
         self.table.update(touched, table.grad, rate)
         self.log_weight.update(touched, weight.grad, rate)
         self.map_optimizer.param_groups[0]["lr"] = MAP_LEARNING_RATE * rate / train.learning_rate

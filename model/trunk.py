@@ -67,6 +67,8 @@ class NumpyTrunk:
         for name, shape in shapes.items():
             if self._weights[name].shape != shape:
                 raise ValueError(f"{name} has another shape")
+            if not np.isfinite(self._weights[name]).all():
+                raise ValueError(f"{name} is not finite")
 
     def refine(
         self, units: FloatArray, text_offsets: Offsets, *, depth: int, stop_cosine: float
