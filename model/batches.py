@@ -132,7 +132,7 @@ def pair_batches(
     """Places of pairs, one source a batch, without end; every pair about equally often."""
     for epoch in itertools.count():
         rng = np.random.default_rng((seed, 1, epoch))
-        batches = []
+        batches: list[Offsets] = []
         for source in np.unique(sources):
             members = rng.permutation(np.flatnonzero(sources == source))
             size = min(count, len(members))

@@ -93,7 +93,8 @@ class Attention(nn.Module):
             found = scores.softmax(dim=-1).to(v_.dtype) @ v_.view(W, L, K, D).transpose(1, 2)
             found = found.view(W, K, H // K, L, D).permute(0, 3, 1, 2, 4)
             mixed.append(found.reshape(-1, H * D))  # (W * L, C)
-        return self.o(torch.cat(mixed))
+        out: Tensor = self.o(torch.cat(mixed))
+        return out
 
 
 class SwiGLU(nn.Module):
@@ -107,7 +108,8 @@ class SwiGLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(S, C) to (S, C)."""
-        return self.down(functional.silu(self.gate(x)) * self.up(x))
+        out: Tensor = self.down(functional.silu(self.gate(x)) * self.up(x))
+        return out
 
 
 class Block(nn.Module):
@@ -122,8 +124,9 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, view: View) -> Tensor:
         """(S, C) to (S, C)."""
-        x = x + self.attention(self.attention_norm(x), view)
-        return x + self.mlp(self.mlp_norm(x))
+        mixed: Tensor = x + self.attention(self.attention_norm(x), view)
+        out: Tensor = mixed + self.mlp(self.mlp_norm(mixed))
+        return out
 
 
 class Trunk(nn.Module):

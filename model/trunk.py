@@ -55,7 +55,11 @@ class NumpyTrunk:
     def _check_shapes(self, width: int) -> None:
         C, config = self.config.n_embd, self.config
         kv = config.n_kv_head * (C // config.n_head)
-        shapes = {"inlet.weight": (C, width), "outlet.weight": (width, C), "gate.weight": (1, C)}
+        shapes: dict[str, tuple[int, ...]] = {
+            "inlet.weight": (C, width),
+            "outlet.weight": (width, C),
+            "gate.weight": (1, C),
+        }
         shapes |= {"outlet_norm.weight": (C,), "gate.bias": (1,)}
         for layer in range(config.n_layer):
             at = f"blocks.{layer}."
@@ -159,13 +163,13 @@ class NumpyTrunk:
         return turned
 
     def _norm(self, name: str, x: FloatArray) -> FloatArray:
-        return _rms_norm(x, eps=NORM_EPS) * self._weights[f"{name}.weight"]
+        return np.asarray(_rms_norm(x, eps=NORM_EPS) * self._weights[f"{name}.weight"])
 
     def _linear(self, name: str, x: FloatArray) -> FloatArray:
         weight = self._weights[f"{name}.weight"]
         if len(x) < LEAST_ROWS:
-            return (np.concatenate((x, x)) @ weight.T)[: len(x)]
-        return x @ weight.T
+            return np.asarray((np.concatenate((x, x)) @ weight.T)[: len(x)])
+        return np.asarray(x @ weight.T)
 
 
 def _stored(arrays: Arrays, name: str) -> FloatArray:
@@ -184,7 +188,7 @@ def _sigmoid(x: FloatArray) -> FloatArray:
 
 def _rms_norm(x: FloatArray, *, eps: float) -> FloatArray:
     squares = np.einsum("uc,uc->u", x, x) / np.float32(x.shape[1])
-    return x * (1 / np.sqrt(squares + np.float32(eps)))[:, None]
+    return np.asarray(x * (1 / np.sqrt(squares + np.float32(eps)))[:, None])
 
 
 def text_sums(units: FloatArray, text_offsets: Offsets) -> FloatArray:
