@@ -142,7 +142,7 @@ def small() -> Preset:
         min_count=3,
         trunk=TrunkConfig(),
     )
-    return Preset(encoder, TrainConfig(bag_steps=5400, joint_steps=1500, sentence_steps=1500))
+    return Preset(encoder, TrainConfig(bag_steps=5400, joint_steps=1500, sentence_steps=700))
 
 
 PRESETS = {"tiny": tiny, "small": small}

@@ -160,7 +160,7 @@ class NumpyTrunk:
         turned = x * cos
         turned[..., :half] -= x[..., half:] * sin[..., :half]
         turned[..., half:] += x[..., :half] * sin[..., half:]
-        return turned
+        return np.asarray(turned)
 
     def _norm(self, name: str, x: FloatArray) -> FloatArray:
         return np.asarray(_rms_norm(x, eps=NORM_EPS) * self._weights[f"{name}.weight"])
