@@ -56,7 +56,7 @@ class Row:
 
 
 ROWS = {
-    "reference": Row("words, n-grams and pairs of words; depth 2; teacher and pairs"),
+    "reference": Row("words, n-grams, parts of identifiers; depth 2; teacher and pairs"),
     "units": Row("confident units for words", {"kinds": ("unit", "gram")}),
     "phrases": Row("confident units bounded by words", {"kinds": ("phrase", "gram")}),
     "characters": Row(
@@ -65,8 +65,8 @@ ROWS = {
     "character-grams": Row(
         "characters with n-grams", {"kinds": ("unit", "gram"), "threshold": EVERY_CHARACTER}
     ),
-    "no-grams": Row("no n-grams", {"kinds": ("word", "pair")}),
-    "no-pairs": Row("no pairs of words", {"kinds": ("word", "gram")}),
+    "no-grams": Row("no n-grams", {"kinds": ("word", "part")}),
+    "word-pairs": Row("pairs of words too", {"kinds": ("word", "gram", "part", "pair")}),
     "no-position": Row("no position", trunk={"is_relative": False}),
     "depth-0": Row("depth 0", trunk=None),
     "depth-1": Row("depth 1", trunk={"n_layer": 1}),
