@@ -61,7 +61,7 @@ def test_another_seed_gives_another_run(sentences: list[str], tmp_path: Path) ->
 
 
 PRESET = replace(tiny().encoder, dim=8)
-STEPS = replace(tiny().train, bag_steps=3, joint_steps=4, pair_count=8)
+STEPS = replace(tiny().train, bag_steps=3, joint_steps=4, sentence_steps=3, pair_count=8)
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(training_set: TrainingSet) -> None:
@@ -70,8 +70,8 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(training_set: Train
 
     whole = trainer()
     expected = [record["loss"] for record in take_steps(whole)]
-    assert len(expected) == 7
-    for stop in (2, 5):  # in either phase
+    assert len(expected) == 10
+    for stop in (2, 5, 8):  # in every phase
         stopped = trainer()
         list(itertools.islice(take_steps(stopped), stop))
         resumed = trainer()
