@@ -100,7 +100,7 @@ class Encoder:
         """Vectors of unit length; a text without any known feature gets the first axis.
 
         Returns:
-            float32 (N, D), each row the same whatever other texts are given.
+            float32 (N, D), each row the same to 1e-5 whatever other texts are given.
         """
         sums = np.zeros((len(texts), self.dim), dtype=np.float32)
         pieces, owners = _pieces(texts)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from model.characters import join_base_letters
 from model.config import tiny
+from model.contexts import ContextTable, train_context_table
 from model.embed import Encoder, load_encoder
 from model.train import train_on_projection
 
@@ -39,3 +41,8 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory, sentences: list[str]) 
 @pytest.fixture
 def tiny_encoder(tiny_folder: Path) -> Encoder:
     return load_encoder(tiny_folder)
+
+
+@pytest.fixture(scope="session")
+def contexts(sentences: list[str]) -> ContextTable:
+    return train_context_table([join_base_letters(sentences)[0]], bits=16, min_count=2)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tracemalloc
-from collections import Counter
 from itertools import pairwise
 
 import numpy as np
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 
 from model.characters import (
     TEXT_END,
-    Points,
     base_letters,
     is_blank,
     is_word_character,
@@ -22,21 +20,12 @@ from model.characters import (
     join_points,
 )
 from model.contexts import (
-    BLOCK_CHARS,
-    MAX_ORDER,
-    STEPS_PER_BIT,
-    TRUST_COUNT,
     ContextTable,
-    train_context_table,
 )
-from model.hashing import SpanHasher, WindowSlots
 from model.units import (
-    MAX_GRAM,
     MAX_UNIT_CHARS,
-    MIN_GRAM,
     FeatureFinder,
     Spans,
-    UnitRows,
     confident_cuts,
     find_confident_units,
     find_parts,
@@ -45,6 +34,8 @@ from model.units import (
 )
 
 any_texts = st.lists(st.text(alphabet=st.characters(), max_size=40), max_size=5)
+
+
 ODD_TEXTS = [
     "",
     "\n",
@@ -58,12 +49,9 @@ ODD_TEXTS = [
     "x" * 100,
     "\U0010ffff",
 ]
+
+
 NO_ROWS = np.empty(0, dtype=np.uint32)
-
-
-@pytest.fixture(scope="module")
-def contexts(sentences: list[str]) -> ContextTable:
-    return train_context_table([join_base_letters(sentences)[0]], bits=16, min_count=2)
 
 
 def spelled(points: np.ndarray, spans: Spans) -> list[str]:
@@ -142,54 +130,6 @@ def test_units_follow_predictability(contexts: ContextTable) -> None:
     assert len(units) < 41 / 3
     noise = units_of("zq xv jkk wpf", contexts, 0.3)
     assert all(len(unit) == 1 for unit in noise)
-
-
-def test_probability_rises_with_context(contexts: ContextTable) -> None:
-    points, _ = join_base_letters(["the minister repairs the harbour in spring."])
-    probability = contexts.next_probability(points)
-    assert probability.min() > 0
-    assert probability.max() <= 1
-    inside = "the minister".index("ster")
-    assert probability[inside : inside + 4].min() > 0.5
-    assert probability[0] < 0.5
-
-
-def slow_probability(line: Points, contexts: ContextTable) -> list[float]:
-    """The definition, character by character, for one text without its end."""
-    led = np.concatenate((np.array([TEXT_END], np.uint32), line))
-    slots = contexts.slots()
-
-    def count_of(start: int, end: int) -> float:
-        step = int(slots[slow_slot(led[start:end].tolist(), len(slots))])
-        return 2 ** ((step - 1) / STEPS_PER_BIT) if step else 0.0
-
-    probabilities = []
-    for at in range(1, len(led)):
-        probability = 1e-6
-        for order in range(min(MAX_ORDER, at) + 1):
-            seen = count_of(at - order, at) if order else contexts.total
-            count = min(count_of(at - order, at + 1), seen)
-            probability = (count + TRUST_COUNT * probability) / (seen + TRUST_COUNT)
-        probabilities.append(probability)
-    return probabilities
-
-
-@given(st.text(alphabet="aeht modr.", max_size=40))
-def test_probability_equals_a_slow_reference(contexts: ContextTable, text: str) -> None:
-    points, _ = join_base_letters([text])
-    expected = slow_probability(points[:-1], contexts)
-    assert np.allclose(contexts.next_probability(points)[:-1], expected, rtol=1e-4)
-
-
-def test_probability_does_not_depend_on_blocks(
-    contexts: ContextTable, sentences: list[str]
-) -> None:
-    points, _ = join_base_letters([" ".join(sentences * 2)])
-    assert len(points) > 2 * BLOCK_CHARS
-    probability = contexts.next_probability(points)
-    for edge in (BLOCK_CHARS, 2 * BLOCK_CHARS):
-        near = contexts.next_probability(points[edge - 30 : edge + 30])
-        assert (near[MAX_ORDER:] == probability[edge - 30 + MAX_ORDER : edge + 30]).all()
 
 
 @given(any_texts, st.sampled_from([0.0, 0.05, 0.3, 1.1]))
@@ -353,194 +293,3 @@ def test_a_part_shares_the_row_of_the_word_and_stands_in_its_own() -> None:
     assert features.tokens.tolist() == [0, 1, 2, 1, 1, 1]
     assert features.owners.tolist() == [0, 0, 1, 0, 0, 0]
     assert features.parents.tolist() == [-1] * 6
-
-
-def test_counts_of_the_table_are_those_of_the_text() -> None:
-    points = np.frombuffer("abababac".encode("utf-32-le"), dtype=np.uint32)
-    table = train_context_table([points], bits=20, min_count=1)
-    hand = np.frombuffer("ab".encode("utf-32-le"), dtype=np.uint32)
-    # Of 8 characters 4 are "a"; three of the four are followed by "b". A context of count n is
-    # trusted n / (n + 4).
-    first = 8 / 12 * (4 / 8)
-    unigram_b = 8 / 12 * (3 / 8)
-    second = 4 / 8 * (3 / 4) + 4 / 8 * unigram_b
-    expected = np.array([first, second]) + 1e-6
-    assert np.allclose(table.next_probability(hand), expected, rtol=0.1)
-
-
-@given(st.text(alphabet="abc", min_size=1, max_size=20), st.integers(0, 30))
-def test_equal_spans_hash_alike_wherever_they_stand(span: str, shift: int) -> None:
-    def hash_at(offset: int) -> int:
-        text = "x" * offset + span + "y"
-        points = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
-        hasher = SpanHasher(points)
-        ends = np.array([offset + len(span)])
-        return int(hasher.spans(np.array([offset]), ends)[0])
-
-    assert hash_at(0) == hash_at(shift)
-
-
-def slow_slot(window: list[int], slot_count: int) -> int:
-    """A polynomial modulo 2 ** 32; the slot is what its top bits say."""
-    base = 0x9E3779B1
-    value = sum((point + 1) * base ** (at + 1) for at, point in enumerate(window)) % 2**32
-    return int(value * slot_count // 2**32)
-
-
-@given(st.text(max_size=20), st.integers(1, 24))
-def test_slots_of_windows_equal_a_slow_reference(text: str, bits: int) -> None:
-    points, _ = join_base_letters([text])
-    windows = WindowSlots(points, bits=bits)
-    for length in range(1, MAX_ORDER + 2):
-        ends = range(length, len(points) + 1)
-        slow = [slow_slot(points[end - length : end].tolist(), 2**bits) for end in ends]
-        assert windows.next_length().tolist() == slow
-
-
-def test_slots_are_spread_evenly(sentences: list[str]) -> None:
-    points, _ = join_base_letters(sentences)
-    windows = WindowSlots(points, bits=16)
-    for length in range(1, MAX_ORDER + 2):
-        slots = windows.next_length()
-        spans = np.lib.stride_tricks.sliding_window_view(points, length)
-        different = len(np.unique(spans, axis=0))
-        # Balls thrown into bins fill this many; a tenth fewer would be a poor hash.
-        filled = 2**16 * (1 - (1 - 2**-16) ** different)
-        assert len(np.unique(slots)) > 0.9 * filled
-
-
-@pytest.mark.parametrize("log_counts", [[0] * 16, [1] + [0] * 16, [2] + [0] * 15, []])
-def test_a_table_of_another_format_is_refused(log_counts: list[int]) -> None:
-    table = ContextTable(np.array(log_counts, dtype=np.uint8), total=100)
-    with pytest.raises(ValueError, match="format"):
-        find_confident_units(join_base_letters(["one"])[0], table, threshold=0.2)
-
-
-def slow_grams(text: str) -> int:
-    """How many n-grams a text has, by definition: padded words cut up, whole words left out."""
-    count = 0
-    for word in words_of(text):
-        if not is_word_character(np.array([ord(word[0])], dtype=np.uint32))[0]:
-            continue
-        padded = f" {word} "
-        for length in range(MIN_GRAM, MAX_GRAM + 1):
-            starts = range(len(padded) - length + 1)
-            count += sum(padded[at : at + length] != padded for at in starts)
-    return count
-
-
-@given(any_texts)
-def test_grams_equal_a_slow_reference(texts: list[str]) -> None:
-    features = FeatureFinder(("word", "gram"), None, threshold=0).find(texts)
-    grams = features.owners[features.parents >= 0]
-    assert np.bincount(grams, minlength=len(texts)).tolist() == [slow_grams(t) for t in texts]
-    # The word that a gram was cut from lies in the same text.
-    assert (features.owners[features.parents[features.parents >= 0]] == grams).all()
-
-
-@given(any_texts)
-def test_features_of_a_text_do_not_depend_on_its_neighbours(
-    contexts: ContextTable, texts: list[str]
-) -> None:
-    kinds = ("word", "gram", "pair", "unit", "phrase", "part")
-    finder = FeatureFinder(kinds, contexts, threshold=0.2)
-    together = finder.find(texts)
-    for at, text in enumerate(texts):
-        alone = finder.find([text])
-        assert together.buckets[together.owners == at].tolist() == alone.buckets.tolist()
-
-
-def test_trusted_units_stand_without_their_grams() -> None:
-    finder = FeatureFinder(("word", "gram"), None, threshold=0)
-    buckets = np.unique(finder.find(["bridge"]).buckets).astype(np.uint32)
-    word = finder.find(["bridge"]).buckets[0]
-    ordered = np.concatenate(([word], buckets[buckets != word])).astype(np.uint32)
-    spared, _ = UnitRows(finder, ordered, trusted_rows=1).find(["bridge"])
-    full, _ = UnitRows(finder, ordered, trusted_rows=0).find(["bridge"])
-    assert spared.tolist() == [0]
-    assert len(full) == 1 + slow_grams("bridge")
-
-
-def rows_of_some(kinds: tuple[str, ...], texts: list[str], contexts: ContextTable) -> UnitRows:
-    """Two of three features own a row, so that some tokens own none."""
-    finder = FeatureFinder(kinds, contexts, threshold=0.2)
-    buckets = np.unique(finder.find(texts).buckets)
-    owned = buckets[buckets % 3 > 0].astype(np.uint32)
-    return UnitRows(finder, owned, trusted_rows=len(owned) // 4)
-
-
-def rows_by_token(lookup: UnitRows, texts: list[str]) -> list[list[list[int]]]:
-    """Rows of each token of each text, sorted."""
-    rows, tokens, offsets = lookup.find_tokens(texts)
-    assert (np.diff(tokens) >= 0).all()
-    assert np.unique(tokens).tolist() == list(range(offsets[-1]))
-    per_token = [sorted(rows[tokens == token].tolist()) for token in range(offsets[-1])]
-    return [per_token[offsets[at] : offsets[at + 1]] for at in range(len(texts))]
-
-
-@given(st.lists(st.text(alphabet="abé1 .,\n", max_size=30), max_size=4))
-def test_rows_by_token_equal_a_slow_reference(contexts: ContextTable, texts: list[str]) -> None:
-    lookup = rows_of_some(("word", "gram", "pair"), texts, contexts)
-
-    def slow_tokens(text: str) -> list[list[int]]:
-        """Each word looked up by itself, each pair by its two words."""
-        tokens, before = [], ""
-        for word in words_of(text):
-            rows = lookup.find([word])[0].tolist()
-            if before:
-                both = Counter(lookup.find([f"{before} {word}"])[0].tolist())
-                rows += (both - Counter(lookup.find([before])[0].tolist() + rows)).elements()
-            tokens += [sorted(rows)] if rows else []
-            before = word
-        return tokens
-
-    assert rows_by_token(lookup, texts) == [slow_tokens(text) for text in texts]
-
-
-@pytest.mark.parametrize(
-    "kinds",
-    [
-        ("word", "gram", "pair", "unit", "part"),
-        ("unit", "gram", "pair"),
-        ("phrase", "word", "gram", "part"),
-    ],
-)
-@given(texts=any_texts)
-def test_rows_by_token_are_the_rows_of_the_text(
-    contexts: ContextTable, kinds: tuple[str, ...], texts: list[str]
-) -> None:
-    lookup = rows_of_some(kinds, texts, contexts)
-    rows, offsets = lookup.find(texts)
-    by_token = rows_by_token(lookup, texts)
-    for at, text in enumerate(texts):
-        flat = sorted(row for token in by_token[at] for row in token)
-        assert flat == sorted(rows[offsets[at] : offsets[at + 1]].tolist())
-        assert by_token[at] == rows_by_token(lookup, [text])[0]
-
-
-def test_features_stand_in_their_tokens(contexts: ContextTable) -> None:
-    features = FeatureFinder(("word", "gram", "pair"), None, threshold=0).find(["ab cd", "ef"])
-    assert features.tokens[:3].tolist() == [0, 1, 2]
-    grams = features.parents >= 0
-    assert (features.tokens[grams] == features.parents[grams]).all()
-    assert features.tokens[~grams][3:].tolist() == [1]
-
-
-def test_no_text_and_no_rows_are_fine() -> None:
-    finder = FeatureFinder(("word", "gram"), None, threshold=0)
-    rows, offsets = UnitRows(finder, NO_ROWS, trusted_rows=0).find(["", "one two"])
-    assert rows.tolist() == []
-    assert offsets.tolist() == [0, 0, 0]
-    assert finder.find([]).buckets.tolist() == []
-
-
-@pytest.mark.parametrize(
-    "kinds", [(), ("gram",), ("part", "word"), ("word", "nonsense"), ("unit",), ("word", "phrase")]
-)
-def test_wrong_kinds_are_refused(kinds: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match=r"kinds|contexts"):
-        FeatureFinder(kinds, None, threshold=0)
-
-
-def test_context_is_bounded() -> None:
-    assert MAX_ORDER == 6
