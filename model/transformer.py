@@ -9,8 +9,8 @@ The trunk refines a bag: a unit comes with its bag vector and leaves with that v
 weighed by what stands around it. All layers leave through the same door, so that a pass may stop
 after any of them. `trunk.py` runs the same network by numpy alone.
 
-Shapes: U units of all texts, S slots, N texts, C n_embd, H heads, K key-value heads, D = C / H, W
-windows of L slots.
+Shapes: U units of all texts, N texts, W windows of L slots, C n_embd, H heads, K key-value heads,
+D = C / H.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.config import TrunkConfig
-from model.windows import Layout, Offsets, lay_out
+from model.windows import Offsets, pack
 
 NORM_EPS = 1e-5
 ROTARY_BASE = 10_000.0
@@ -41,24 +41,25 @@ class RMSNorm(nn.Module):
 
 
 class View:
-    """What attention needs to know of some texts: slots, and their rotary angles (Su et al. 2021)."""
+    """What attention needs to know of some windows: who sees whom, and rotary angles.
 
-    def __init__(self, layout: Layout, config: TrunkConfig) -> None:
-        self.unit_of = torch.from_numpy(layout.unit_of)
-        self.slot_of = torch.from_numpy(layout.slot_of)
-        self.is_filled = torch.from_numpy(layout.is_filled)
-        self.groups = layout.groups
+    Rotary angles are those of Su et al. 2021; since they enter as differences alone, it does not
+    matter where in its window a text begins.
+    """
+
+    def __init__(self, piece_of: Tensor, config: TrunkConfig) -> None:
+        self.is_seen = piece_of[:, :, None] == piece_of[:, None]  # (W, L, L)
         head_width = config.n_embd // config.n_head
         exponents = torch.arange(0, head_width, 2, dtype=torch.float32) / head_width
-        positions = torch.from_numpy(layout.positions).float()
+        positions = torch.arange(piece_of.shape[1], dtype=torch.float32)
         angles = positions[:, None] * ROTARY_BASE**-exponents * float(config.is_relative)
-        self.cos = torch.cat((angles.cos(), angles.cos()), dim=1)[:, None]  # (S, 1, D)
-        self.sin = torch.cat((-angles.sin(), angles.sin()), dim=1)[:, None]
+        self.cos, self.sin = angles.cos()[:, None], angles.sin()[:, None]  # (L, 1, D / 2)
 
     def turn(self, x: Tensor) -> Tensor:
-        """Turn heads (S, H, D) by their positions."""
-        half = x.shape[-1] // 2
-        return x * self.cos.to(x.dtype) + x.roll(half, dims=-1) * self.sin.to(x.dtype)
+        """Turn heads (W, L, H, D) by their positions."""
+        left, right = x.chunk(2, dim=-1)
+        cos, sin = self.cos.to(x.dtype), self.sin.to(x.dtype)
+        return torch.cat((left * cos - right * sin, right * cos + left * sin), dim=-1)
 
 
 class Attention(nn.Module):
@@ -75,25 +76,19 @@ class Attention(nn.Module):
         self.o = nn.Linear(config.n_embd, config.n_embd, bias=False)
 
     def forward(self, x: Tensor, view: View) -> Tensor:
-        """Mix each slot with its window, (S, C) to (S, C)."""
+        """Mix each slot with those of its window that it sees, (W, L, C) to (W, L, C)."""
         H, K, D = self.config.n_head, self.config.n_kv_head, self.head_width
-        q = view.turn(self.q(x).view(-1, H, D)) * D**-0.5
-        k = view.turn(self.k(x).view(-1, K, D))
-        v = self.v(x).view(-1, K, D)
-        mixed = []
-        sizes = [group.windows * group.length for group in view.groups]
-        for group, q_, k_, v_, is_filled in zip(
-            view.groups, *(part.split(sizes) for part in (q, k, v, view.is_filled)), strict=True
-        ):
-            W, L = group.windows, group.length
-            # The heads that share a key lie under each other: one product for all of them.
-            heads = q_.view(W, L, K, H // K, D).permute(0, 2, 3, 1, 4).reshape(W, K, -1, D)
-            scores = heads @ k_.view(W, L, K, D).permute(0, 2, 3, 1)  # (W, K, H / K * L, L)
-            scores = scores.masked_fill(~is_filled.view(W, 1, 1, L), -torch.inf)
-            found = scores.softmax(dim=-1).to(v_.dtype) @ v_.view(W, L, K, D).transpose(1, 2)
-            found = found.view(W, K, H // K, L, D).permute(0, 3, 1, 2, 4)
-            mixed.append(found.reshape(-1, H * D))  # (W * L, C)
-        out: Tensor = self.o(torch.cat(mixed))
+        W, L, _ = x.shape
+        q = view.turn(self.q(x).view(W, L, H, D)) * D**-0.5
+        k = view.turn(self.k(x).view(W, L, K, D))
+        v = self.v(x).view(W, L, K, D)
+        # The heads that share a key lie under each other: one product for all of them.
+        heads = q.view(W, L, K, H // K, D).permute(0, 2, 3, 1, 4).reshape(W, K, -1, D)
+        scores = (heads @ k.permute(0, 2, 3, 1)).view(W, H, L, L)
+        scores = scores.masked_fill(~view.is_seen[:, None], -torch.inf)
+        shares = scores.softmax(dim=-1).to(v.dtype).view(W, K, -1, L)
+        found = (shares @ v.transpose(1, 2)).view(W, H, L, D).transpose(1, 2)
+        out: Tensor = self.o(found.reshape(W, L, H * D))
         return out
 
 
@@ -107,7 +102,7 @@ class SwiGLU(nn.Module):
         self.down = nn.Linear(config.mlp_width, config.n_embd, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(S, C) to (S, C)."""
+        """(W, L, C) to (W, L, C)."""
         out: Tensor = self.down(functional.silu(self.gate(x)) * self.up(x))
         return out
 
@@ -123,7 +118,7 @@ class Block(nn.Module):
         self.mlp = SwiGLU(config)
 
     def forward(self, x: Tensor, view: View) -> Tensor:
-        """(S, C) to (S, C)."""
+        """(W, L, C) to (W, L, C)."""
         mixed: Tensor = x + self.attention(self.attention_norm(x), view)
         out: Tensor = mixed + self.mlp(self.mlp_norm(mixed))
         return out
@@ -152,6 +147,11 @@ class Trunk(nn.Module):
         nn.init.normal_(self.inlet.weight, std=width**-0.5)
         for door in (self.outlet.weight, self.gate.weight, self.gate.bias):
             nn.init.zeros_(door)
+        self._refine = self.refine_slots
+
+    def compile(self) -> None:
+        """Refine by generated code from now on."""
+        self._refine = torch.compile(self.refine_slots, dynamic=True)
 
     def forward(self, units: Tensor, text_offsets: Offsets) -> list[Tensor]:
         """Refine the units of some texts.
@@ -163,16 +163,24 @@ class Trunk(nn.Module):
         Returns:
             One float32 (U, width) for every layer, the first layer's first.
         """
-        view = View(lay_out(text_offsets, self.config.window), self.config)
-        size = units.norm(dim=1, keepdim=True)  # (U, 1)
-        x = self.inlet(functional.rms_norm(units, units.shape[-1:], eps=NORM_EPS**2))  # (U, C)
-        x = x.index_select(0, view.unit_of)  # (S, C)
+        packing = pack(text_offsets, self.config.window)
+        slots = units.index_select(0, torch.from_numpy(packing.unit_of.reshape(-1)))
+        piece_of = torch.from_numpy(packing.piece_of)
+        refined = self._refine(slots.view(*piece_of.shape, -1), piece_of)
+        slot_of = torch.from_numpy(packing.slot_of)
+        return [states.flatten(0, 1).index_select(0, slot_of) for states in refined]
+
+    def refine_slots(self, slots: Tensor, piece_of: Tensor) -> list[Tensor]:
+        """Refine units in windows, (W, L, width) to the same after every layer."""
+        view = View(piece_of, self.config)
+        size = slots.norm(dim=-1, keepdim=True)  # (W, L, 1)
+        x = self.inlet(functional.rms_norm(slots, slots.shape[-1:], eps=NORM_EPS**2))  # (W, L, C)
         refined = []
         for block in self.blocks:
             x = block(x, view)
-            out = self.outlet_norm(x.index_select(0, view.slot_of))  # (U, C)
-            weight = 2 * torch.sigmoid(self.gate(out).float())  # (U, 1), one at first
-            refined.append(weight * (units + size * self.outlet(out).float()))
+            out = self.outlet_norm(x)
+            weight = 2 * torch.sigmoid(self.gate(out).float())  # (W, L, 1), one at first
+            refined.append(weight * (slots + size * self.outlet(out).float()))
         return refined
 
 

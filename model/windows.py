@@ -78,6 +78,45 @@ def lay_out(text_offsets: Offsets, window: int) -> Layout:
     return Layout(unit_of, is_filled, np.concatenate((empty, *positions)), slot_of, tuple(groups))
 
 
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """Texts side by side in full windows, for training: no shape depends on their lengths.
+
+    Shapes: W windows of L slots, U units.
+    """
+
+    unit_of: Offsets
+    """int64 (W, L): the unit in each slot; padding repeats the first unit of all."""
+    piece_of: Offsets
+    """int64 (W, L): the part of a text that each slot belongs to, -1 for padding."""
+    slot_of: Offsets
+    """int64 (U,): the slot of each unit, counted over all windows."""
+
+
+def pack(text_offsets: Offsets, window: int) -> Packing:
+    """Put texts, cut where they are longer, into windows: the longest first, each where it fits."""
+    starts, lengths = _cut(np.diff(text_offsets), window)
+    free: list[list[tuple[int, int]]] = [[] for _ in range(window + 1)]
+    """Windows and their first free slot, by the slots that are left."""
+    windows = 0
+    first = np.empty(len(lengths), np.int64)
+    for piece in np.argsort(-lengths, kind="stable").tolist():
+        length = int(lengths[piece])
+        left = next((left for left in range(length, window) if free[left]), window)
+        at, slot = free[left].pop() if left < window else (windows, 0)
+        windows += left == window
+        first[piece] = at * window + slot
+        free[left - length].append((at, slot + length))
+    owners = np.repeat(np.arange(len(lengths)), lengths)
+    within = np.arange(len(owners)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    slots, units = first[owners] + within, starts[owners] + within
+    unit_of = np.zeros(windows * window, np.int64)
+    piece_of = np.full(windows * window, -1, np.int64)
+    slot_of = np.empty(int(text_offsets[-1]), np.int64)
+    unit_of[slots], piece_of[slots], slot_of[units] = units, owners, slots
+    return Packing(unit_of.reshape(-1, window), piece_of.reshape(-1, window), slot_of)
+
+
 def _cut(units: Offsets, window: int) -> tuple[Offsets, Offsets]:
     """First unit and length of every window of texts with so many units each."""
     counts = -(-units // window)
