@@ -10,6 +10,7 @@ Shapes: P pairs.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +25,10 @@ from model.texts import training_rows as rows_of
 MAX_ANCHOR_CHARS = 300
 MAX_POSITIVE_CHARS = 600
 MIN_CHARS = 3
-MAX_MINED = 16_000
+MAX_MINED = 30_000
 """Anchors of one source for which a hard negative is looked for."""
+MAX_PER_POSITIVE = 3
+"""Pairs that share a positive: in one batch they would be taken for each other's negatives."""
 NO_NEGATIVE = ""
 
 Pair = tuple[str, str]
@@ -98,9 +101,8 @@ def _captions(row: Row) -> Iterator[Pair]:
 
 
 def _rewrites(row: Row) -> Iterator[Pair]:
-    first, *others = row["group"]
-    for other in others:
-        yield first, other
+    group = row["group"]
+    yield from itertools.islice(zip(group[::2], group[1::2], strict=False), 3)
 
 
 def _paraphrase(row: Row) -> Iterator[Pair]:
@@ -170,20 +172,22 @@ SOURCES = (
     PairSource("newswire", "train/lm/reuters21578.jsonl.xz", _title_and_lead, 8_000, True),
     PairSource("short news", "train/lm/agnews_part_train.jsonl.xz", _title_and_text, 4_000, True),
     PairSource("events", "train/pairs/news_event_groups.jsonl.xz", _events, 16_000),
-    PairSource("headlines", "train/pairs/fnc1_headline_body.jsonl.xz", _headlines, 4_000),
+    PairSource("headlines", "train/pairs/fnc1_headline_body.jsonl.xz", _headlines, 4_000, True),
     PairSource("captions", "train/pairs/captions_multi30k.jsonl.xz", _captions, 60_000),
     PairSource("simplified", "train/pairs/simplify_asset_turk.jsonl.xz", _rewrites, 12_000),
     PairSource("paraphrases", "train/pairs/text_pairs.jsonl.xz", _paraphrase, 14_000),
     PairSource("definitions", "train/pairs/text_pairs.jsonl.xz", _definition, 20_000),
     PairSource("entailments", "train/pairs/labelled_pairs.jsonl.xz", _entailment, 10_000),
     PairSource("squad", "train/qa/squad_part_train.jsonl.xz", _squad, 10_000, True),
-    PairSource("sentences", "train/qa/squad_qg_sentences.jsonl.xz", _sentence_question, 12_000),
+    PairSource(
+        "sentences", "train/qa/squad_qg_sentences.jsonl.xz", _sentence_question, 12_000, True
+    ),
     PairSource("qamr", "train/qa/qamr.jsonl.xz", _qamr, 8_000),
     PairSource("selqa", "train/qa/selqa.jsonl.xz", _selqa, 2_000, True),
     PairSource("yes-no", "train/qa/boolq_part.jsonl.xz", _yes_no, 2_000, True),
     PairSource("clues", "train/qa/jeopardy_recent.jsonl.xz", _clue, 30_000),
-    PairSource("quiz", "train/qa/realtimeqa_2020_2022.jsonl.xz", _evidence, 3_000),
-    PairSource("weekly quiz", "realtimeqa/questions-202[23].jsonl.xz", _evidence, 3_000),
+    PairSource("quiz", "train/qa/realtimeqa_2020_2022.jsonl.xz", _evidence, 3_000, True),
+    PairSource("weekly quiz", "realtimeqa/questions-202[23].jsonl.xz", _evidence, 3_000, True),
     PairSource("wiki", "train/lm/wiki_passages_dpr.jsonl.xz", _first_and_rest, 9_000, True),
     PairSource("forums", "train/lm/newsgroups20_train.jsonl.xz", _first_and_rest, 9_000, True),
     PairSource("synonyms", "train/pairs/ppdb_lexical_synonyms.tsv.xz", _synonym, 40_000),
@@ -237,15 +241,23 @@ def build_pairs(
 
 
 def _select(found: set[Pair], limit: int, evaluation: EvaluationTexts) -> tuple[list[Pair], int]:
-    """Pairs in the order of their hash, each anchor once; and how many were seen in evaluation."""
+    """Pairs in the order of their hash, each anchor once; and how many were seen in evaluation.
+
+    All pairs found are counted, not only those before the limit is reached.
+    """
     ordered = sorted((pair for pair in found if _is_usable(pair)), key=_pair_hash)
     seen_anchors = evaluation.contain([anchor for anchor, _ in ordered])
     seen = seen_anchors | evaluation.contain([positive for _, positive in ordered])
     anchors: set[str] = set()
+    uses: Counter[str] = Counter()
     chosen: list[Pair] = []
     for pair, is_seen in zip(ordered, seen.tolist(), strict=True):
-        if not is_seen and pair[0] not in anchors and len(chosen) < limit:
-            anchors.add(pair[0])
+        anchor, positive = pair
+        if len(chosen) == limit:
+            break
+        if not is_seen and anchor not in anchors and uses[positive] < MAX_PER_POSITIVE:
+            anchors.add(anchor)
+            uses[positive] += 1
             chosen.append(pair)
     return chosen, int(seen.sum())
 
