@@ -29,6 +29,8 @@ MAX_PAIRS = 60_000
 MAX_PACKAGE_PAIRS = 8_000
 """Of one package, so that none gives the tone."""
 
+HELD_OUT_PACKAGES = frozenset({"matplotlib", "mpl_toolkits", "fontTools", "PIL"})
+"""Kept out of the encoder's training, so that search over code can be fitted on them."""
 OWN_PACKAGES = frozenset({"agent", "kb", "model"})
 _SKIPPED_FOLDERS = frozenset({"site-packages", "test", "tests", "testing", "__pycache__"})
 _LEADING_LINES = 60

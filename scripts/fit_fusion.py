@@ -18,7 +18,7 @@ from typing import Any
 
 from model.baseline import PublicEncoder
 from model.checkpoint import current_commit
-from model.code_pairs import find_code_pairs
+from model.code_pairs import HELD_OUT_PACKAGES, find_code_pairs
 from model.embed import load_encoder
 from model.evaluate_search import (
     CODE,
@@ -44,8 +44,6 @@ METRICS = {"text": "ndcg@10", "code": "mrr"}
 SPLITS = {"beir/trecqa": "dev", "multihop/hotpotqa-100": "dev", "multihop/musique-100": "dev"}
 QUERIES = 500
 """Of the sets made here: enough to tell weights apart by a tenth."""
-HELD_OUT_PACKAGES = frozenset({"matplotlib", "mpl_toolkits", "fontTools", "PIL"})
-"""Needed for plots alone, so that the encoder's training can do without them."""
 
 
 class Grid:
