@@ -27,6 +27,7 @@ from model.texts import (
     texts_digest,
     training_rows,
 )
+from model.variants import variants, word_lists
 
 __all__ = [
     "SOURCES",
@@ -106,13 +107,18 @@ def build_corpus(
     for source in sources:
         rows = training_rows(data, source.files)
         texts = {fold_blanks(text) for row in rows for text in source.texts(row)}
-        selection.take(source.name, texts, source.kind, source.limit)
+        taken = selection.take(source.name, texts, source.kind, source.limit)
+        if source.variants:
+            changed = set(variants(taken, per_sentence=source.variants))
+            selection.take(f"{source.name}, changed", changed, source.kind, len(changed))
     if functions:
         docs, code = {pair.query for pair in functions}, {pair.code for pair in functions}
         selection.take("descriptions of code", docs, Kind.SENTENCE, len(docs))
         selection.take("code", code, Kind.CODE, len(code))
     if words:
         selection.take("vocabulary", set(words), Kind.SENTENCE, len(words))
+        mixed = set(word_lists(words))
+        selection.take("vocabulary, mixed", mixed, Kind.SENTENCE, len(mixed))
     return selection.corpus()
 
 
@@ -126,13 +132,14 @@ class _Selection:
         self._counts: dict[str, int] = {}
         self._removed: dict[str, int] = {}
 
-    def take(self, name: str, texts: set[str], kind: Kind, limit: int) -> None:
-        """Take up to `limit` new texts."""
+    def take(self, name: str, texts: set[str], kind: Kind, limit: int) -> list[str]:
+        """Take up to `limit` new texts; returns those taken."""
         # By hash, not by place in the file: a limited source is a sample of all its rows.
         ordered = sorted((text for text in texts if is_usable(text, kind)), key=by_hash)
-        taken = removed = 0
+        taken: list[str] = []
+        removed = 0
         for text, is_seen in _checked(ordered, self._evaluation):
-            if taken == limit:
+            if len(taken) == limit:
                 break
             form = letters_and_digits(text)
             if not form or form in self._forms:
@@ -141,10 +148,11 @@ class _Selection:
                 removed += 1
                 continue
             self._forms.add(form)
-            self._chosen.append((text, kind))
-            taken += 1
-        self._counts[name] = taken
+            taken.append(text)
+        self._chosen.extend((text, kind) for text in taken)
+        self._counts[name] = len(taken)
         self._removed[name] = removed
+        return taken
 
     def corpus(self) -> Corpus:
         """All that was taken, mixed."""

@@ -35,6 +35,8 @@ class Source:
     limit: int
     """At most this many distinct texts are taken."""
     kind: Kind = Kind.SENTENCE
+    variants: int = 0
+    """Variants of each taken sentence (`variants.py`) that are texts too."""
 
 
 def _title(row: Row) -> Iterator[str]:
@@ -152,29 +154,29 @@ def _review(row: Row) -> Iterator[str]:
 
 
 SOURCES = (
-    Source("captions", "train/pairs/captions_multi30k.jsonl.xz", _group, 75_000),
-    Source("news", "realtimeqa/articles-*.jsonl.xz", news_sentences, 55_000),
-    Source("news titles", "realtimeqa/articles-*.jsonl.xz", _title, 25_000),
-    Source("politics", "train/lm/news_abp_*.jsonl.xz", news_sentences, 30_000),
-    Source("politics titles", "train/lm/news_abp_*.jsonl.xz", _title, 18_000),
+    Source("captions", "train/pairs/captions_multi30k.jsonl.xz", _group, 75_000, variants=3),
+    Source("news", "realtimeqa/articles-*.jsonl.xz", news_sentences, 110_000, variants=1),
+    Source("news titles", "realtimeqa/articles-*.jsonl.xz", _title, 25_000, variants=1),
+    Source("politics", "train/lm/news_abp_*.jsonl.xz", news_sentences, 45_000),
+    Source("politics titles", "train/lm/news_abp_*.jsonl.xz", _title, 18_000, variants=1),
     Source("newswire", "train/lm/reuters21578.jsonl.xz", news_sentences, 12_000),
     Source("newswire titles", "train/lm/reuters21578.jsonl.xz", _title, 8_000),
     Source("short news", "train/lm/agnews_part_train.jsonl.xz", _title, 4_000),
     Source("short news text", "train/lm/agnews_part_train.jsonl.xz", news_sentences, 5_000),
     Source("radio news", "train/lm/abc_news_au_2006.jsonl.xz", news_sentences, 5_000),
     Source("graded news", "train/lm/onestop_english.jsonl.xz", news_sentences, 5_000),
-    Source("events", "train/pairs/news_event_groups.jsonl.xz", _event_titles, 20_000),
+    Source("events", "train/pairs/news_event_groups.jsonl.xz", _event_titles, 20_000, variants=1),
     Source("headlines", "train/pairs/fnc1_headline_body.jsonl.xz", _heads, 5_000),
-    Source("wiki", "train/lm/wiki_passages_dpr.jsonl.xz", news_sentences, 15_000),
+    Source("wiki", "train/lm/wiki_passages_dpr.jsonl.xz", news_sentences, 30_000),
     Source("prose", "train/lm/general_brown_masc_wsj_speeches.jsonl.xz", news_sentences, 20_000),
     Source("forums", "train/lm/newsgroups20_train.jsonl.xz", news_sentences, 15_000),
     Source("reviews", "train/qa/subjqa.jsonl.xz", _review, 8_000),
-    Source("web", "train/tagging/ud_ewt_train.jsonl.xz", _text, 12_000),
-    Source("genres", "train/tagging/ud_gum_train.jsonl.xz", _text, 8_000),
+    Source("web", "train/tagging/ud_ewt_train.jsonl.xz", _text, 12_000, variants=1),
+    Source("genres", "train/tagging/ud_gum_train.jsonl.xz", _text, 8_000, variants=1),
     Source("tweets", "train/tagging/ner_btc_wikigold_re3d.jsonl.xz", _tweet, 4_000),
-    Source("paraphrases", "train/pairs/text_pairs.jsonl.xz", _paraphrases, 20_000),
-    Source("simplified", "train/pairs/simplify_asset_turk.jsonl.xz", _group, 8_000),
-    Source("entailments", "train/pairs/labelled_pairs.jsonl.xz", _entailments, 10_000),
+    Source("paraphrases", "train/pairs/text_pairs.jsonl.xz", _paraphrases, 20_000, variants=1),
+    Source("simplified", "train/pairs/simplify_asset_turk.jsonl.xz", _group, 8_000, variants=1),
+    Source("entailments", "train/pairs/labelled_pairs.jsonl.xz", _entailments, 10_000, variants=2),
     Source("squad", "train/qa/squad_part_train.jsonl.xz", _squad, 12_000),
     Source("squad questions", "train/qa/squad_qg_sentences.jsonl.xz", _sentence_question, 12_000),
     Source("qamr", "train/qa/qamr.jsonl.xz", _qamr, 10_000),
@@ -183,7 +185,7 @@ SOURCES = (
     Source("older quiz", "train/qa/realtimeqa_2020_2022.jsonl.xz", _question, 5_000),
     Source("yes-no", "train/qa/boolq_part.jsonl.xz", _boolq, 2_000),
     Source("clues", "train/qa/jeopardy_recent.jsonl.xz", _clue, 40_000),
-    Source("definitions", "train/pairs/text_pairs.jsonl.xz", _definitions, 30_000),
+    Source("definitions", "train/pairs/text_pairs.jsonl.xz", _definitions, 60_000),
     Source("news leads", "realtimeqa/articles-*.jsonl.xz", _lead, 14_000, Kind.PASSAGE),
     Source("politics leads", "train/lm/news_abp_*.jsonl.xz", _lead, 7_000, Kind.PASSAGE),
     Source("newswire leads", "train/lm/reuters21578.jsonl.xz", _lead, 5_000, Kind.PASSAGE),

@@ -1,7 +1,7 @@
 """The training run of the encoder: text, teacher's vectors, lexicon, steps, weights.
 
 Every part is resumable: vectors are cached as they are computed, and the state of the model is
-saved every few hundred steps. `tiny` needs no teacher: its targets are a fixed random projection
+saved every thousand steps. `tiny` needs no teacher: its targets are a fixed random projection
 of the words, enough to see the machinery learn.
 
 Shapes: N texts, M of them with a target, E the targets' width.
@@ -9,6 +9,7 @@ Shapes: N texts, M of them with a target, E the targets' width.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import itertools
 import json
@@ -35,7 +36,7 @@ from model.batches import (
     shown_batches,
 )
 from model.checkpoint import current_commit, save_checkpoint
-from model.code_pairs import find_code_pairs, installed_folders
+from model.code_pairs import HELD_OUT_PACKAGES, find_code_pairs, installed_folders
 from model.config import Preset, tiny
 from model.contamination import read_evaluation_texts
 from model.contexts import ContextTable, train_context_table
@@ -48,15 +49,19 @@ from model.stopping import fit_stop_cosine
 from model.teacher import MiniLM, MiniLMPool, VectorCache, fill_cache
 from model.trainer import EncoderTrainer
 from model.units import FeatureFinder, UnitRows
-from model.vocabulary import common_words
+from model.vocabulary import OWN_ROWS, common_words
 
 logger = logging.getLogger(__name__)
 
-SAVE_EVERY_STEPS = 300
+SAVE_EVERY_STEPS = 1000
 MIN_CONTEXT_COUNT = 4
+COMPILED_FROM_STEPS = 1000
+"""With fewer steps of the trunk, compiling takes longer than it saves."""
 PROJECTED_WIDTH = 96
 PROJECTION = "random projection of words"
 SENTENCE_PHASE = 2
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""Names of glibc's malloc.h."""
 STATE, LOG = "state.pt", "train.jsonl"
 
 
@@ -118,7 +123,8 @@ def gather(data: Path, *, cache: Path, max_texts: int) -> Material:
         ModelError: data or the teacher are missing.
     """
     evaluation = read_evaluation_texts(data)
-    functions = find_code_pairs(installed_folders())
+    found = find_code_pairs(installed_folders())
+    functions = [pair for pair in found if pair.package not in HELD_OUT_PACKAGES]
     words = common_words()
     corpus = build_corpus(data, SOURCES, functions=functions, words=words, evaluation=evaluation)
     corpus = corpus.first(max_texts)
@@ -139,7 +145,7 @@ def gather(data: Path, *, cache: Path, max_texts: int) -> Material:
         "pairs_removed": pairs.removed,
         "teacher": MiniLM.name,
     }
-    return Material(texts, targets, pairs, facts, vocabulary=words)
+    return Material(texts, targets, pairs, facts, vocabulary=words[:OWN_ROWS])
 
 
 def _corpus_facts(corpus: Corpus) -> dict[str, Any]:
@@ -180,10 +186,13 @@ def train_on(preset: Preset, material: Material, out: Path) -> Path:
     if not material.texts:
         raise ModelError("there is no text to train on")
     began = time.perf_counter()
+    keep_freed_memory()
     run = out.with_name(out.name + ".run")
     run.mkdir(parents=True, exist_ok=True)
     prepared = prepare(preset, material)
     trainer = new_trainer(preset, prepared)
+    if sum(trainer.phases[1:]) >= COMPILED_FROM_STEPS:
+        trainer.compile()
     settings = json.dumps({**asdict(preset), "digest": _digest(material)}, sort_keys=True)
     _restore(trainer, run / STATE, settings)
     logger.info("training started", extra={"step": trainer.step, "of": trainer.total_steps})
@@ -206,6 +215,17 @@ def train_on(preset: Preset, material: Material, out: Path) -> Path:
     stop = fit_stop_cosine(Encoder(parts.checkpoint({"hash": ""})), material.texts)
     save_checkpoint(replace(parts, stop_cosine=stop).checkpoint(facts), out)
     return run / LOG
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep what is freed, where it can be told to.
+
+    A fifth of a step otherwise goes into fresh pages for tensors of the same size.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_MMAP_THRESHOLD, 1 << 30)
+        mallopt(_TRIM_THRESHOLD, (1 << 31) - 1)
 
 
 def _digest(material: Material) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import lzma
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -103,6 +104,18 @@ def training_set() -> TrainingSet:
     )
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
+def test_generated_code_learns_the_same(training_set: TrainingSet) -> None:
+    def run(*, is_compiled: bool) -> list[float]:
+        trainer = EncoderTrainer(PRESET, STEPS, training_set, row_count=40)
+        if is_compiled:
+            trainer.compile()
+        return [record["loss"] for record in take_steps(trainer)]
+
+    assert run(is_compiled=True) == pytest.approx(run(is_compiled=False), rel=1e-2)
+
+
 def test_texts_are_taken_in_the_order_asked_for(training_set: TrainingSet) -> None:
     texts = training_set.texts
     taken = texts.take(np.array([5, 0, 5]))
@@ -133,6 +146,18 @@ def test_contrastive_loss_by_hand() -> None:
     forth = (-1 + np.log(np.e + 1 + np.exp(0.6)) - 1 + np.log(1 + np.e + np.exp(0.8))) / 2
     back = -1 + np.log(np.e + 1)
     assert float(contrastive_loss(anchors, others, 1.0)) == pytest.approx((forth + back) / 2)
+
+
+def test_a_positive_met_twice_is_neither_right_nor_wrong() -> None:
+    anchors = torch.eye(3)
+    others = torch.cat((torch.eye(3)[[0, 0, 2]], torch.eye(3)[[1, 0]]))
+    is_same = torch.zeros(3, 5, dtype=torch.bool)
+    is_same[0, 1] = is_same[0, 4] = is_same[1, 0] = is_same[1, 4] = True
+    found = contrastive_loss(anchors, others, 1.0, is_same=is_same)
+    e = math.e
+    forth = [-math.log(e / (e + 2)), -math.log(1 / (2 + e)), -math.log(e / (e + 4))]
+    back = [-math.log(e / (e + 1)), -math.log(1 / 2), -math.log(e / (e + 2))]
+    assert float(found) == pytest.approx((sum(forth) + sum(back)) / 6, abs=1e-6)
 
 
 def test_pairs_come_together(sentences: list[str], tmp_path: Path) -> None:
