@@ -142,7 +142,7 @@ def small() -> Preset:
         min_count=3,
         trunk=TrunkConfig(),
     )
-    return Preset(encoder, TrainConfig(bag_steps=8000, joint_steps=1000, sentence_steps=22_000))
+    return Preset(encoder, TrainConfig(bag_steps=6000, joint_steps=1000, sentence_steps=22_000))
 
 
 PRESETS = {"tiny": tiny, "small": small}
