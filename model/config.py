@@ -92,7 +92,7 @@ class TrainConfig:
     """Of the contrastive loss."""
     early_weight: float = 0.2
     """Weight of the loss at each exit before the last: a pass may stop there."""
-    max_texts: int = 1_500_000
+    max_texts: int = 2_000_000
     """Training texts taken from the front of the mixed corpus: the teacher is the slow part."""
     context_chars: int = 40_000_000
     """Characters of text counted for the table of contexts."""
@@ -142,7 +142,7 @@ def small() -> Preset:
         min_count=3,
         trunk=TrunkConfig(),
     )
-    return Preset(encoder, TrainConfig(bag_steps=6000, joint_steps=1000, sentence_steps=22_000))
+    return Preset(encoder, TrainConfig(bag_steps=7000, joint_steps=500, sentence_steps=11_000))
 
 
 PRESETS = {"tiny": tiny, "small": small}

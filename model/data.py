@@ -27,7 +27,7 @@ from model.texts import (
     texts_digest,
     training_rows,
 )
-from model.variants import variants, word_lists
+from model.variants import variants
 
 __all__ = [
     "SOURCES",
@@ -117,8 +117,6 @@ def build_corpus(
         selection.take("code", code, Kind.CODE, len(code))
     if words:
         selection.take("vocabulary", set(words), Kind.SENTENCE, len(words))
-        mixed = set(word_lists(words))
-        selection.take("vocabulary, mixed", mixed, Kind.SENTENCE, len(mixed))
     return selection.corpus()
 
 

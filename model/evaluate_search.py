@@ -1,7 +1,8 @@
 """The `retrieval` and `codesearch` suites: a whole corpus ranked for every query.
 
-Three ways to search: by vectors (`dense`), by words (`lexical`), and by both (`hybrid`). Text and
-code differ in their folders and weights alone. A set of `codesearch` holds `mrr` and `ndcg@10`
+Three ways to search: by vectors (`dense`), by words (`lexical`), and by both (`hybrid`). Dense
+search hears a document's best passage beside the whole; `one_vector` is what the whole alone
+would give. Text and code differ in their folders and weights alone. A set of `codesearch` holds `mrr` and `ndcg@10`
 besides, which are those of its `hybrid`.
 
 Shapes: Q queries, D documents.
@@ -24,6 +25,7 @@ from model.baseline import PublicEncoder
 from model.fusion import MINILM, OURS, Normalize, fuse
 from model.lexical import EnglishTokens, LexicalIndex, Tokenize, WordTokens
 from model.metrics import RECALL_AT, search_metrics
+from model.passage_search import DocumentVectors
 from model.protocols import Embeds, FloatArray, variants_of
 from model.search_sets import SearchSet, is_search_folder, read_search_sets
 from model.suite import Encode, Outcome, find_suite_folder, finite, mean_of
@@ -37,7 +39,7 @@ SCORE_DIGITS = 6
 METRICS = ("ndcg@10", "recall@100", "mrr")
 CODE_METRICS = ("mrr", "ndcg@10")
 """Of `hybrid`, also given directly under a set of code."""
-DENSE, LEXICAL, HYBRID = "dense", "lexical", "hybrid"
+DENSE, LEXICAL, HYBRID, ONE_VECTOR = "dense", "lexical", "hybrid", "one_vector"
 
 Metrics = dict[str, float]
 
@@ -63,6 +65,8 @@ class SearchKind:
     """Weight of the comparator's vectors in its own fusion."""
     public_words: WordWeights
     """The best of a grid on the evaluated sets themselves, in the comparator's favour."""
+    passages: float = 0.0
+    """Share of the best passage in our dense score; the rest is the whole document's."""
     has_identifiers: bool = False
     extra_metrics: tuple[str, ...] = ()
     """Of the hybrid search, given directly under the set."""
@@ -74,6 +78,7 @@ TEXT = SearchKind(
     words=WordWeights(k1=0.9, b=0.75),
     public=MINILM.text,
     public_words=WordWeights(k1=1.2, b=0.6),
+    passages=0.5,
 )
 CODE = SearchKind(
     "codesearchnet",
@@ -127,9 +132,18 @@ class HybridIndex:
         words: WordSearch,
         *,
         dense_weight: float,
+        passages: float = 0.0,
         normalize: Normalize = fusion.z_scores,
     ) -> None:
         """Encode and count all documents of a set.
+
+        Args:
+            model: the encoder.
+            searched: the set.
+            words: how words are searched.
+            dense_weight: of the vectors in the fusion.
+            passages: share of the best passage in the dense score.
+            normalize: how scores are brought to one scale.
 
         Raises:
             ModelError: a vector is not finite, or a library is not installed.
@@ -137,16 +151,26 @@ class HybridIndex:
         self._model = model
         self._name = searched.name
         self._dense_weight, self._normalize = dense_weight, normalize
-        self._vectors = finite(model.embed(searched.documents), searched.name)
+        self._passages = passages
+        self._vectors = DocumentVectors(
+            model, searched.documents, name=searched.name, has_passages=passages > 0
+        )
         self._words = words.index(searched.documents)
 
     def scores(self, queries: Sequence[str]) -> dict[str, FloatArray]:
         """Float32 (Q, D) of each way to search."""
-        cosines = finite(self._model.embed(queries), self._name) @ self._vectors.T
-        dense = np.round(cosines, SCORE_DIGITS)
+        vectors = finite(self._model.embed(queries), self._name)
+        whole = np.round(self._vectors.cosines(vectors), SCORE_DIGITS)
         lexical = self._words.scores(queries)
-        hybrid = fuse(dense, lexical, dense_weight=self._dense_weight, normalize=self._normalize)
-        return {DENSE: dense, LEXICAL: lexical, HYBRID: hybrid}
+        found = {DENSE: whole, LEXICAL: lexical}
+        if self._passages:
+            best = np.round(self._vectors.best_passages(vectors), SCORE_DIGITS)
+            mixed = (1 - self._passages) * whole + self._passages * best
+            found |= {DENSE: mixed, ONE_VECTOR: whole}
+        found[HYBRID] = fuse(
+            found[DENSE], lexical, dense_weight=self._dense_weight, normalize=self._normalize
+        )
+        return found
 
 
 def score_search_set(index: Index, searched: SearchSet) -> dict[str, Metrics]:
@@ -209,13 +233,16 @@ class SearchSuite:
     def evaluate(self, model: Embeds) -> Outcome:
         """Search every set by an encoder, by our words, and by both."""
         words = our_words(self._kind)
-        found = self._search(model, words, self._kind.ours)
+        found = self._search(model, words, self._kind.ours, passages=self._kind.passages)
         means = {
-            kind: mean_of((found[name][kind] for name in found), METRICS, digits=4)
-            for kind in (DENSE, LEXICAL, HYBRID)
+            kind: mean_of((kinds[kind] for kinds in found.values()), METRICS, digits=4)
+            for kind in next(iter(found.values()))
         }
         # New tokens each time: ours remember words, which would flatter them on the same texts.
-        parts = {DENSE: model.embed, LEXICAL: lambda texts: our_words(self._kind).index(texts)}
+        parts = {
+            DENSE: self._encode(model),
+            LEXICAL: lambda texts: our_words(self._kind).index(texts),
+        }
         results = {
             "sets": {name: self._with_extras(kinds) for name, kinds in found.items()},
             "mean": self._with_extras(means),
@@ -239,12 +266,22 @@ class SearchSuite:
             for kind, name in names.items()
         }
 
+    def _encode(self, model: Embeds) -> Encode:
+        """Everything that dense search encodes of a document."""
+
+        def encode(texts: Sequence[str]) -> None:
+            DocumentVectors(model, texts, name="", has_passages=self._kind.passages > 0)
+
+        return encode
+
     def _search(
-        self, model: Embeds, words: WordSearch, dense_weight: float
+        self, model: Embeds, words: WordSearch, dense_weight: float, *, passages: float = 0.0
     ) -> dict[str, dict[str, Metrics]]:
         found = {}
         for searched in self._sets:
-            index = HybridIndex(model, searched, words, dense_weight=dense_weight)
+            index = HybridIndex(
+                model, searched, words, dense_weight=dense_weight, passages=passages
+            )
             found[searched.name] = score_search_set(index, searched)
             logger.info("set scored", extra={"set": searched.name, **found[searched.name]})
         return found

@@ -49,7 +49,7 @@ from model.stopping import fit_stop_cosine
 from model.teacher import MiniLM, MiniLMPool, VectorCache, fill_cache
 from model.trainer import EncoderTrainer
 from model.units import FeatureFinder, UnitRows
-from model.vocabulary import OWN_ROWS, common_words
+from model.vocabulary import common_words
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +145,7 @@ def gather(data: Path, *, cache: Path, max_texts: int) -> Material:
         "pairs_removed": pairs.removed,
         "teacher": MiniLM.name,
     }
-    return Material(texts, targets, pairs, facts, vocabulary=words[:OWN_ROWS])
+    return Material(texts, targets, pairs, facts, vocabulary=words)
 
 
 def _corpus_facts(corpus: Corpus) -> dict[str, Any]:

@@ -20,8 +20,6 @@ MAX_WORDS = 24
 """Longer sentences stay as they are: one change in so many words says little."""
 MAX_SHARING = 200
 """Words remembered for a place, and sentences for a hinge."""
-LISTS_PER_WORD = 3
-WORDS_PER_LIST = 5
 
 _AUXILIARIES = "is|are|was|were|can|could|will|would|should|has|have|had|does|do|did|may"
 _AUXILIARY = re.compile(rf"\b({_AUXILIARIES})( not)? ")
@@ -64,14 +62,6 @@ def variants(sentences: Sequence[str], *, per_sentence: int) -> list[str]:
                 break
         made.extend(found)
     return made
-
-
-def word_lists(words: Sequence[str]) -> Iterator[str]:
-    """Lists of unrelated words: a word alone says where it points, only in company how far."""
-    for turn in range(LISTS_PER_WORD):
-        mixed = sorted(words, key=lambda word: text_key(f"{turn} {word}"))
-        for start in range(0, len(mixed), WORDS_PER_LIST):
-            yield " ".join(mixed[start : start + WORDS_PER_LIST])
 
 
 class _Words:

@@ -11,9 +11,7 @@ import re
 
 from model.errors import ModelError
 
-WORDS = 180_000
-OWN_ROWS = 100_000
-"""So many of them own a row; the others teach the n-grams that stand for unknown words."""
+WORDS = 100_000
 _LISTED = 400_000
 _PLAIN_WORD = re.compile(r"[a-z]{3,24}")
 

@@ -120,9 +120,11 @@ def _search(report: Report, metric: str, title: str) -> list[str]:
     if not report:
         return []
     rows = {}
-    for kind in ("dense", "lexical", "hybrid"):
+    for kind in ("one_vector", "dense", "lexical", "hybrid"):
+        if kind not in report["mean"]:
+            continue
         found = [it[kind][metric] for it in (*report["sets"].values(), report["mean"])]
-        rows[f"{OURS}, {kind}"] = [f"{value:.3f}" for value in found]
+        rows[f"{OURS}, {kind.replace('_', ' ')}"] = [f"{value:.3f}" for value in found]
     for name, compared in report.get("comparators", {}).items():
         if "sets" in compared:
             found = [it[metric] for it in (*compared["sets"].values(), compared["mean"])]

@@ -36,7 +36,7 @@ FOLDERS = {
 METRICS = {
     "sts": {"spearman", "pearson_mean", "n"},
     "classification": {"accuracy", "n"},
-    "retrieval": {"dense", "lexical", "hybrid", "n"},
+    "retrieval": {"dense", "one_vector", "lexical", "hybrid", "n"},
     "codesearch": {"dense", "lexical", "hybrid", "mrr", "ndcg@10", "n"},
 }
 KEYS = {"suite", "model", "sets", "mean", "seconds", "chars_per_s", "machine", "commit"}

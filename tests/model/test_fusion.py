@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from model.evaluate_search import CODE, TEXT
 from model.fusion import MINILM, NORMALIZERS, OURS, fuse, min_max, z_scores
 
 REPORT = Path(__file__).parents[2] / "scripts" / "reports" / "fusion.json"
@@ -65,3 +66,5 @@ def test_the_weights_are_those_that_were_fitted() -> None:
     for side in used.keys() & report.keys():
         best = {kind: fit["best"]["z-score"]["weight"] for kind, fit in report[side].items()}
         assert best == {"text": used[side].text, "code": used[side].code}
+    passages = {kind: fit["passages"] for kind, fit in report["ours"].items()}
+    assert passages == {"text": TEXT.passages, "code": CODE.passages}

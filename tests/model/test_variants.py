@@ -5,13 +5,10 @@ from __future__ import annotations
 import pytest
 
 from model.variants import (
-    LISTS_PER_WORD,
     MAX_WORDS,
-    WORDS_PER_LIST,
     _negated,
     _without_phrase,
     variants,
-    word_lists,
 )
 
 SENTENCES = [
@@ -82,10 +79,3 @@ def test_the_same_sentences_give_the_same_variants_and_no_more_than_asked_for() 
 def test_long_short_and_no_sentences_stay_as_they_are() -> None:
     assert variants([], per_sentence=3) == []
     assert variants(["It is so.", " ".join(["is"] * (MAX_WORDS + 1))], per_sentence=3) == []
-
-
-def test_every_word_is_in_several_lists_of_others() -> None:
-    words = [f"word{at}" for at in range(23)]
-    lists = [text.split() for text in word_lists(words)]
-    assert {len(words) for words in lists} == {WORDS_PER_LIST, 23 % WORDS_PER_LIST}
-    assert sorted(word for words in lists for word in words) == sorted(LISTS_PER_WORD * words)
