@@ -12,7 +12,7 @@ import numpy as np
 from model.embed import NO_STOP, Encoder
 
 SAMPLE_TEXTS = 4000
-STOP_LOSS = 0.01
+STOP_LOSS = 0.002
 """Texts that stop early end, on the mean, within this cosine distance of where they would have."""
 
 
