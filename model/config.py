@@ -61,7 +61,7 @@ class TrainConfig:
     joint_steps: int
     """Steps of everything, afterwards."""
     sentence_steps: int = 0
-    """Steps of everything on sentences alone, at last: there the order of words says most."""
+    """Steps of bag and trunk on sentences alone, without pairs: there the order of words says most."""
     batch_size: int = 1024
     """Texts per step; the similarity loss compares all of them with each other."""
     joint_batch_size: int = 256
@@ -71,7 +71,7 @@ class TrainConfig:
     pair_count: int = 256
     """Pairs per step, all of one source: their likeness is what must be told."""
     joint_pair_count: int = 96
-    """The same, in the later phases."""
+    """The same, in the second phase; the third has none."""
     pair_units: int = 64
     """Pairs with more units than this, on their source's mean, are learned by the bag alone."""
     learning_rate: float = 1e-2
@@ -133,7 +133,7 @@ def tiny() -> Preset:
 
 
 def small() -> Preset:
-    """The shipped encoder: about an hour on two cores once the teacher's vectors are there."""
+    """The shipped encoder: half an hour on two cores once the teacher's vectors are there."""
     encoder = EncoderConfig(
         preset="small",
         kinds=("word", "gram", "part"),

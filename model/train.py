@@ -220,7 +220,7 @@ def train_on(preset: Preset, material: Material, out: Path) -> Path:
 def keep_freed_memory() -> None:
     """Let the C library keep what is freed, where it can be told to.
 
-    A fifth of a step otherwise goes into fresh pages for tensors of the same size.
+    Up to a fifth of a step otherwise goes into fresh pages for tensors of the same size.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
