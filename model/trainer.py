@@ -32,6 +32,8 @@ COMMON_FREQUENCY = 1e-3
 """Smooth inverse frequency (Arora et al. 2017): at this share of all a feature starts at half."""
 MAP_LEARNING_RATE = 2e-3
 WEIGHT_DECAY = 0.01
+TRUNK_BETAS = 0.9, 0.999
+"""A long memory: what the trunk can still mend in a text is small beside what it cannot."""
 WARM_UP_STEPS = 50
 
 
@@ -55,7 +57,7 @@ class EncoderTrainer:
         self.trunk = Trunk(encoder.trunk, encoder.dim) if encoder.trunk is not None else None
         matrices = list(self.trunk.parameters()) if self.trunk is not None else [nn.Parameter()]
         self.trunk_optimizer = torch.optim.AdamW(
-            matrices, lr=train.trunk_learning_rate, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY
+            matrices, lr=train.trunk_learning_rate, betas=TRUNK_BETAS, weight_decay=WEIGHT_DECAY
         )
         self.step = 0
 

@@ -25,7 +25,6 @@ from model.windows import Offsets, pack
 
 NORM_EPS = 1e-5
 ROTARY_BASE = 10_000.0
-INIT_STD = 0.02
 
 
 class RMSNorm(nn.Module):
@@ -143,8 +142,7 @@ class Trunk(nn.Module):
         self.gate = nn.Linear(config.n_embd, 1)
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                nn.init.normal_(module.weight, std=INIT_STD)
-        nn.init.normal_(self.inlet.weight, std=width**-0.5)
+                nn.init.normal_(module.weight, std=module.in_features**-0.5)
         for door in (self.outlet.weight, self.gate.weight, self.gate.bias):
             nn.init.zeros_(door)
         self._refine = self.refine_slots
