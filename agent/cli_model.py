@@ -81,6 +81,9 @@ def train(
     cache: Annotated[
         Path | None, typer.Option("--cache", help="Where the teacher's vectors are kept.")
     ] = None,
+    more: Annotated[
+        Path | None, typer.Option("--more", help="A folder of further text for the encoder.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Decides everything random.")] = 1,
 ) -> None:
     """Train a part of the model; a killed run goes on where it was."""
@@ -96,7 +99,7 @@ def train(
 
     chosen = config.tiny() if preset is PresetName.TINY else config.small()
     cache = cache or platformdirs.user_cache_path("tidings")
-    train_embed(chosen, folder, out, cache=cache, seed=seed)
+    train_embed(chosen, folder, out, cache=cache, more=more, seed=seed)
 
 
 def _data_folder(context: typer.Context, data: Path | None) -> Path:

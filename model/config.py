@@ -142,7 +142,7 @@ def small() -> Preset:
         min_count=3,
         trunk=TrunkConfig(),
     )
-    return Preset(encoder, TrainConfig(bag_steps=7000, joint_steps=500, sentence_steps=22_000))
+    return Preset(encoder, TrainConfig(bag_steps=7000, joint_steps=500, sentence_steps=14_000))
 
 
 PRESETS = {"tiny": tiny, "small": small}

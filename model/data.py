@@ -15,7 +15,7 @@ from typing import TypeVar
 from model.code_pairs import MAX_CODE_CHARS, CodePair
 from model.contamination import EvaluationTexts, read_evaluation_texts
 from model.passages import MAX_PASSAGE_CHARS
-from model.sources import SOURCES, TINY_SOURCES, Kind, Source
+from model.sources import SOURCES, TINY_SOURCES, Kind, Source, more_sources
 from model.texts import (
     by_hash,
     fold_blanks,
@@ -90,6 +90,7 @@ def build_corpus(
     functions: Sequence[CodePair] = (),
     words: Sequence[str] = (),
     evaluation: EvaluationTexts | None = None,
+    more: Path | None = None,
 ) -> Corpus:
     """Select the training texts, mixed by hash so that every prefix is as varied as the whole.
 
@@ -99,13 +100,16 @@ def build_corpus(
         functions: code whose functions and descriptions are texts too.
         words: single words that are texts too.
         evaluation: what to keep out, if it was read already.
+        more: folder of further files, each a source.
 
     Raises:
         DataError: a source's files, or the evaluation texts to keep out, are missing.
     """
     selection = _Selection(evaluation or read_evaluation_texts(data))
-    for source in sources:
-        rows = training_rows(data, source.files)
+    recipe = [(data, source) for source in sources]
+    recipe += [(more, source) for source in more_sources(more)] if more is not None else []
+    for folder, source in recipe:
+        rows = training_rows(folder, source.files)
         texts = {fold_blanks(text) for row in rows for text in source.texts(row)}
         taken = selection.take(source.name, texts, source.kind, source.limit)
         if source.variants:

@@ -9,9 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
+from model.errors import DataError
 from model.passages import all_passages, first_passages, news_sentences, whole_sentences
 from model.texts import Row, split_sentences
+
+MAX_MORE = 200_000
+"""Texts taken from each further file."""
 
 
 class Kind(StrEnum):
@@ -209,3 +214,25 @@ SOURCES = (
     Source("words", "train/pairs/ppdb_lexical_synonyms.tsv.xz", _both, 45_000),
 )
 TINY_SOURCES = (Source("graded news", "train/lm/onestop_english.jsonl.xz", news_sentences, 2_000),)
+
+
+def more_sources(folder: Path) -> tuple[Source, ...]:
+    """Every `*.jsonl.xz` of a folder as a source of its own; a row holds one sentence as `text`.
+
+    Raises:
+        DataError: the folder has no such file.
+    """
+    names = sorted(path.name for path in folder.glob("*.jsonl.xz"))
+    if not names:
+        raise DataError(f"no further training text in {folder}: expected *.jsonl.xz")
+    return tuple(Source(name.split(".")[0], name, _given_text(name), MAX_MORE) for name in names)
+
+
+def _given_text(name: str) -> Callable[[Row], Iterator[str]]:
+    def texts(row: Row) -> Iterator[str]:
+        text = row.get("text") if isinstance(row, dict) else None
+        if not isinstance(text, str):
+            raise DataError(f"{name}: a row has no text")
+        yield text
+
+    return texts

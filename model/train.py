@@ -89,7 +89,15 @@ class Prepared:
     contexts: ContextTable
 
 
-def train_embed(preset: Preset, data: Path, out: Path, *, cache: Path, seed: int = 1) -> Path:
+def train_embed(
+    preset: Preset,
+    data: Path,
+    out: Path,
+    *,
+    cache: Path,
+    more: Path | None = None,
+    seed: int = 1,
+) -> Path:
     """Train an encoder and write it to `out`.
 
     Args:
@@ -98,6 +106,7 @@ def train_embed(preset: Preset, data: Path, out: Path, *, cache: Path, seed: int
         out: folder of the checkpoint; the unfinished run lies beside it in `OUT.run/` and goes on
             where it was stopped.
         cache: folder for the teacher's vectors; `tiny` has no teacher and leaves it alone.
+        more: folder of further text, `*.jsonl.xz` with one `text` a row; `tiny` leaves it alone.
         seed: decides everything that is random.
 
     Returns:
@@ -110,13 +119,13 @@ def train_embed(preset: Preset, data: Path, out: Path, *, cache: Path, seed: int
     if preset.encoder.preset == tiny().encoder.preset:
         material = _tiny_material(data, preset.train.max_texts)
     else:
-        material = gather(data, cache=cache, max_texts=preset.train.max_texts)
+        material = gather(data, cache=cache, max_texts=preset.train.max_texts, more=more)
     command = f"train embed --preset {preset.encoder.preset} --seed {seed}"
     facts = {"command": command, "commit": current_commit(), **material.facts}
     return train_on(preset, replace(material, facts=facts), out)
 
 
-def gather(data: Path, *, cache: Path, max_texts: int) -> Material:
+def gather(data: Path, *, cache: Path, max_texts: int, more: Path | None = None) -> Material:
     """Read texts and pairs, and compute the teacher's vectors that are missing.
 
     Raises:
@@ -126,7 +135,9 @@ def gather(data: Path, *, cache: Path, max_texts: int) -> Material:
     found = find_code_pairs(installed_folders())
     functions = [pair for pair in found if pair.package not in HELD_OUT_PACKAGES]
     words = common_words()
-    corpus = build_corpus(data, SOURCES, functions=functions, words=words, evaluation=evaluation)
+    corpus = build_corpus(
+        data, SOURCES, functions=functions, words=words, evaluation=evaluation, more=more
+    )
     corpus = corpus.first(max_texts)
     pairs = build_pairs(data, functions=functions, evaluation=evaluation)
     vectors = VectorCache(cache / "teacher")

@@ -90,6 +90,26 @@ def test_later_articles_are_never_read(data: Path) -> None:
     assert build_corpus(data, (articles,)).texts == ("The council met in 2024 to talk about it.",)
 
 
+def test_further_text_is_checked_like_all_other(data: Path, tmp_path: Path) -> None:
+    more = tmp_path / "more"
+    rows = [{"text": "Proteins fold in water."}, {"text": "The dam burst at noon"}]
+    write_rows(more / "science.jsonl.xz", rows)
+    corpus = build_corpus(data, (NEWS,), more=more)
+    assert corpus.counts == {"news": 2, "science": 1}
+    assert corpus.removed == {"news": 2, "science": 1}
+    assert "Proteins fold in water." in corpus.texts
+
+
+@pytest.mark.parametrize("row", [{}, {"text": None}, {"text": 3}, ["text"]])
+def test_further_text_without_text_is_named(data: Path, tmp_path: Path, row) -> None:
+    more = tmp_path / "more"
+    with pytest.raises(DataError, match=r"no further training text in .*more"):
+        build_corpus(data, (NEWS,), more=more)
+    write_rows(more / "science.jsonl.xz", [row])
+    with pytest.raises(DataError, match=r"science\.jsonl\.xz: a row has no text"):
+        build_corpus(data, (NEWS,), more=more)
+
+
 def test_missing_and_broken_files_are_named(data: Path) -> None:
     with pytest.raises(DataError, match=r"nothing\.xz"):
         build_corpus(data, (Source("none", "train/nothing.xz", lambda row: [], 1),))
