@@ -62,6 +62,8 @@ class TrainConfig:
     """Steps of everything, afterwards."""
     sentence_steps: int = 0
     """Steps of bag and trunk on sentences alone, without pairs: there the order of words says most."""
+    rounded_steps: int = 0
+    """Of all steps the last ones, which see the rows of four bits as they will be stored."""
     batch_size: int = 1024
     """Texts per step; the similarity loss compares all of them with each other."""
     joint_batch_size: int = 256
@@ -123,6 +125,7 @@ def tiny() -> Preset:
         bag_steps=30,
         joint_steps=20,
         sentence_steps=10,
+        rounded_steps=5,
         batch_size=64,
         joint_batch_size=64,
         pair_count=16,
@@ -142,7 +145,8 @@ def small() -> Preset:
         min_count=3,
         trunk=TrunkConfig(),
     )
-    return Preset(encoder, TrainConfig(bag_steps=7000, joint_steps=500, sentence_steps=14_000))
+    train = TrainConfig(bag_steps=7000, joint_steps=500, sentence_steps=14_000, rounded_steps=4000)
+    return Preset(encoder, train)
 
 
 PRESETS = {"tiny": tiny, "small": small}

@@ -21,11 +21,10 @@ LARGEST = 127
 _POSITIVE_LEVELS = (6, 18, 31, 44, 58, 75, 96, LARGEST)
 LEVELS = np.array([*(-level for level in _POSITIVE_LEVELS[::-1]), *_POSITIVE_LEVELS], np.int8)
 """int8 (16,), ascending."""
-_MIDDLES = (LEVELS[1:].astype(np.float32) + LEVELS[:-1].astype(np.float32)) / 2
-_LARGEST_DEVIATION = 2.73
+MIDDLES = (LEVELS[1:].astype(np.float32) + LEVELS[:-1].astype(np.float32)) / 2
+"""float32 (15,): from here on the next level is nearer."""
+LARGEST_DEVIATION = 2.73
 """Standard deviations that the largest level stands for."""
-_FITS = 3
-"""Rounds of choosing levels, then the scale that suits them best."""
 _BLOCK_ROWS = 8192
 
 ROW_BITS = (4, 8, 32)
@@ -56,11 +55,10 @@ def quantize_rows(rows: FloatArray, *, bits: int = 8) -> tuple[Stored, FloatArra
 
 
 def _four_bits(rows: FloatArray) -> tuple[Stored, FloatArray]:
-    scales = np.sqrt(np.square(rows).mean(axis=1)) * np.float32(_LARGEST_DEVIATION / LARGEST)
-    for _ in range(_FITS):
-        codes = np.searchsorted(_MIDDLES, rows / _above_zero(scales)[:, None])
-        levels = LEVELS[codes].astype(np.float32)
-        scales = np.einsum("rd,rd->r", rows, levels) / np.einsum("rd,rd->r", levels, levels)
+    scales = np.sqrt(np.square(rows).mean(axis=1)) * np.float32(LARGEST_DEVIATION / LARGEST)
+    codes = np.searchsorted(MIDDLES, rows / _above_zero(scales)[:, None])
+    levels = LEVELS[codes].astype(np.float32)
+    scales = np.einsum("rd,rd->r", rows, levels) / np.einsum("rd,rd->r", levels, levels)
     packed = (codes[:, ::2] << 4 | codes[:, 1::2]).astype(np.uint8)
     return packed, np.asarray(scales, dtype=np.float32)
 

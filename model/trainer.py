@@ -24,6 +24,7 @@ from torch.nn import functional
 
 from model.batches import NO_TEXT, Offsets, Targets, TrainingSet, UnitTexts
 from model.config import EncoderConfig, TrainConfig
+from model.rounding import as_stored
 from model.row_adam import RowAdam
 from model.transformer import Trunk, owners_of
 
@@ -35,6 +36,7 @@ WEIGHT_DECAY = 0.01
 TRUNK_BETAS = 0.9, 0.999
 """A long memory: what the trunk can still mend in a text is small beside what it cannot."""
 WARM_UP_STEPS = 50
+FEW_BITS = 4
 
 
 class EncoderTrainer:
@@ -44,6 +46,7 @@ class EncoderTrainer:
         self, encoder: EncoderConfig, train: TrainConfig, data: TrainingSet, *, row_count: int
     ) -> None:
         self.train, self.data = train, data
+        self.row_bits = encoder.row_bits
         generator = torch.Generator().manual_seed(train.seed)
         torch.manual_seed(train.seed)
         self.axes = main_axes(data.targets, encoder.dim, seed=train.seed)
@@ -87,6 +90,12 @@ class EncoderTrainer:
         """Whether the next step trains the trunk too."""
         return self.phase > 0
 
+    @property
+    def rounds_rows(self) -> bool:
+        """Whether the next step sees rows as they will be stored; eight bits lose nothing."""
+        left = self.total_steps - self.step
+        return left <= self.train.rounded_steps and self.row_bits == FEW_BITS
+
     def learning_share(self) -> float:
         """Cosine decay from one to zero, once for each phase, with a short warm-up."""
         done = self.step - sum(self.phases[: self.phase])
@@ -109,6 +118,8 @@ class EncoderTrainer:
         table = self.table.values[touched].requires_grad_()
         weight = self.log_weight.values[touched].requires_grad_()
         rows = table * weight.exp()[:, None]
+        if self.rounds_rows:
+            rows = as_stored(rows @ self.map)
         of_batch, of_pairs = local.split([len(batch.rows), len(local) - len(batch.rows)])
         parts = [
             self._teacher_loss(vectors, texts)
@@ -165,9 +176,9 @@ class EncoderTrainer:
         if self.trunk is None or not has_trunk:
             starts = torch.from_numpy(batch.unit_offsets[batch.text_offsets[:-1]])
             sums = functional.embedding_bag(local, rows, starts, mode="sum")  # (N, D)
-            return [functional.normalize(sums @ self.map, dim=1)]
+            return [functional.normalize(self._mapped(sums), dim=1)]
         starts = torch.from_numpy(batch.unit_offsets[:-1])
-        units = functional.embedding_bag(local, rows, starts, mode="sum") @ self.map  # (U, D)
+        units = self._mapped(functional.embedding_bag(local, rows, starts, mode="sum"))  # (U, D)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             refined = [units, *self.trunk(units, batch.text_offsets)]
         owners = owners_of(batch.text_offsets)
@@ -176,6 +187,10 @@ class EncoderTrainer:
             functional.normalize(empty.index_add(0, owners, states.float()), dim=1)
             for states in refined
         ]
+
+    def _mapped(self, sums: Tensor) -> Tensor:
+        """Sums of rows through the map; rounded rows went through it before."""
+        return sums if self.rounds_rows else sums @ self.map
 
     def _teacher_loss(self, vectors: Tensor, texts: Offsets) -> dict[str, Tensor]:
         train = self.train
