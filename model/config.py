@@ -145,7 +145,7 @@ def small() -> Preset:
         min_count=3,
         trunk=TrunkConfig(),
     )
-    train = TrainConfig(bag_steps=7000, joint_steps=500, sentence_steps=14_000, rounded_steps=4000)
+    train = TrainConfig(bag_steps=7000, joint_steps=500, sentence_steps=5000, rounded_steps=1500)
     return Preset(encoder, train)
 
 
