@@ -23,7 +23,7 @@ import numpy.typing as npt
 from model import fusion
 from model.baseline import PublicEncoder
 from model.fusion import MINILM, OURS, Normalize, fuse
-from model.lexical import EnglishTokens, LexicalIndex, Tokenize, WordTokens
+from model.lexical import EnglishTokens, LexicalIndex, Tokenize, WordTokens, WordWeights
 from model.metrics import RECALL_AT, search_metrics
 from model.passage_search import DocumentVectors
 from model.protocols import Embeds, FloatArray, variants_of
@@ -42,14 +42,6 @@ CODE_METRICS = ("mrr", "ndcg@10")
 DENSE, LEXICAL, HYBRID, ONE_VECTOR = "dense", "lexical", "hybrid", "one_vector"
 
 Metrics = dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class WordWeights:
-    """The two numbers of BM25: how fast repetition saturates, and how much length counts."""
-
-    k1: float
-    b: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +67,7 @@ class SearchKind:
 TEXT = SearchKind(
     "beir",
     ours=OURS.text,
-    words=WordWeights(k1=0.9, b=0.75),
+    words=WordWeights(k1=0.9, b=0.75, pairs=0.2, grams=0.1),
     public=MINILM.text,
     public_words=WordWeights(k1=1.2, b=0.6),
     passages=0.5,
@@ -83,7 +75,7 @@ TEXT = SearchKind(
 CODE = SearchKind(
     "codesearchnet",
     ours=OURS.code,
-    words=WordWeights(k1=1.2, b=0.9),
+    words=WordWeights(k1=1.2, b=0.9, pairs=0.2, grams=0.1),
     public=MINILM.code,
     public_words=WordWeights(k1=1.5, b=0.9),
     has_identifiers=True,
@@ -108,7 +100,7 @@ class WordSearch:
 
     def index(self, documents: Sequence[str]) -> LexicalIndex:
         """Count the tokens of all documents."""
-        return LexicalIndex(documents, self.tokenize, k1=self.weights.k1, b=self.weights.b)
+        return LexicalIndex(documents, self.tokenize, self.weights)
 
 
 def our_words(kind: SearchKind = TEXT) -> WordSearch:
@@ -155,13 +147,13 @@ class HybridIndex:
         self._vectors = DocumentVectors(
             model, searched.documents, name=searched.name, has_passages=passages > 0
         )
-        self._words = words.index(searched.documents)
+        self.words = words.index(searched.documents)
 
     def scores(self, queries: Sequence[str]) -> dict[str, FloatArray]:
         """Float32 (Q, D) of each way to search."""
         vectors = finite(self._model.embed(queries), self._name)
         whole = np.round(self._vectors.cosines(vectors), SCORE_DIGITS)
-        lexical = self._words.scores(queries)
+        lexical = self.words.scores(queries)
         found = {DENSE: whole, LEXICAL: lexical}
         if self._passages:
             best = np.round(self._vectors.best_passages(vectors), SCORE_DIGITS)

@@ -1,16 +1,20 @@
-"""Lexical search: BM25 over words, parts of identifiers and stems.
+"""Lexical search: BM25 over words, parts of identifiers and stems, and over what lies beside words.
 
 An identifier counts as itself and as its parts (`min_x`, `walkRows`), so that a question in plain
-words finds code. Tokens are split by rule, the weights come from bm25s, the stems from Snowball.
+words finds code. Two words that stand together say more than both apart (the sequential dependence
+of Metzler and Croft 2005), and words that share a stretch of characters are often of one root where
+no stemmer knows it. Tokens are split by rule, the weights come from bm25s, the stems from Snowball.
 
 Shapes: Q queries, D documents.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +24,9 @@ from model.extras import extra
 
 FloatArray = npt.NDArray[np.float32]
 Tokenize = Callable[[Sequence[str]], list[list[str]]]
+
+GRAM_CHARS = 5
+"""Characters of a gram; each end of a word counts as one."""
 
 _WORD = re.compile(r"\w+")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -110,34 +117,94 @@ class EnglishTokens:
         return found
 
 
-class LexicalIndex:
-    """BM25 scores of a fixed list of documents."""
+@dataclass(frozen=True, slots=True)
+class WordWeights:
+    """How words are scored."""
 
-    def __init__(
-        self, documents: Sequence[str], tokenize: Tokenize, *, k1: float, b: float
-    ) -> None:
-        """Count the tokens of all documents.
+    k1: float
+    """How fast repetition saturates in BM25."""
+    b: float
+    """How much length counts in BM25."""
+    pairs: float = 0.0
+    """Weight of the BM25 of pairs of neighbouring tokens, against 1 of the tokens themselves."""
+    grams: float = 0.0
+    """The same of the grams of tokens."""
+
+
+def neighbour_pairs(tokens: Sequence[str]) -> list[str]:
+    """Each token with the next."""
+    return [f"{one} {other}" for one, other in itertools.pairwise(tokens)]
+
+
+def character_grams(tokens: Sequence[str]) -> list[str]:
+    """The grams of each token, its ends marked; a short one is its own gram."""
+    marked = [f"<{token}>" for token in tokens]
+    return [
+        word[start : start + GRAM_CHARS]
+        for word in marked
+        for start in range(max(len(word) - GRAM_CHARS + 1, 1))
+    ]
+
+
+WORDS, PAIRS, GRAMS = "words", "pairs", "grams"
+_MADE_OF: Mapping[str, Callable[[Sequence[str]], Sequence[str]]] = {
+    WORDS: lambda tokens: tokens,
+    PAIRS: neighbour_pairs,
+    GRAMS: character_grams,
+}
+
+
+class LexicalIndex:
+    """Scores of a fixed list of documents: the weighted sum of a BM25 for each kind of token."""
+
+    def __init__(self, documents: Sequence[str], tokenize: Tokenize, weights: WordWeights) -> None:
+        """Count the tokens of all documents; kinds that weigh nothing are left out.
 
         Raises:
             ModelError: bm25s is not installed.
         """
-        with extra("evaluate"):
-            import bm25s
         self._tokenize = tokenize
         self._size = len(documents)
+        every = {WORDS: 1.0, PAIRS: weights.pairs, GRAMS: weights.grams}
+        self._weights = {kind: weight for kind, weight in every.items() if weight}
         tokens = tokenize(documents)
-        self._bm25: Any = None
-        if any(tokens):
-            self._bm25 = bm25s.BM25(k1=k1, b=b)
-            self._bm25.index(tokens, show_progress=False)
+        self._indexes = {
+            kind: _index([_MADE_OF[kind](of_text) for of_text in tokens], weights)
+            for kind in self._weights
+        }
 
     def scores(self, queries: Sequence[str]) -> FloatArray:
-        """BM25 of every document for every query, float32 (Q, D); 0 where no token is shared."""
+        """Score of every document for every query, float32 (Q, D); 0 where no token is shared."""
         found = np.zeros((len(queries), self._size), dtype=np.float32)
-        if self._bm25 is None:
-            return found
-        for at, tokens in enumerate(self._tokenize(queries)):
-            known = self._bm25.get_tokens_ids(tokens)
-            if known:
-                found[at] = self._bm25.get_scores_from_ids(known)
+        for kind, scores in self.parts(queries).items():
+            found += np.float32(self._weights[kind]) * scores
         return found
+
+    def parts(self, queries: Sequence[str]) -> dict[str, FloatArray]:
+        """BM25 by each kind of token alone, float32 (Q, D) each."""
+        tokens = self._tokenize(queries)
+        return {
+            kind: self._bm25(index, [_MADE_OF[kind](of_text) for of_text in tokens])
+            for kind, index in self._indexes.items()
+        }
+
+    def _bm25(self, index: Any, queries: Sequence[Sequence[str]]) -> FloatArray:
+        found = np.zeros((len(queries), self._size), dtype=np.float32)
+        if index is None:
+            return found
+        for at, tokens in enumerate(queries):
+            known = index.get_tokens_ids(tokens)
+            if known:
+                found[at] = index.get_scores_from_ids(known)
+        return found
+
+
+def _index(documents: Sequence[Sequence[str]], weights: WordWeights) -> Any:
+    """The library's index, or None if there is no token at all."""
+    with extra("evaluate"):
+        import bm25s
+    if not any(documents):
+        return None
+    index = bm25s.BM25(k1=weights.k1, b=weights.b)
+    index.index(documents, show_progress=False)
+    return index

@@ -1,20 +1,26 @@
-"""Fit the weights of `model.fusion` on development sets, and report what every weight would score.
+"""Fit how text and code are searched on development sets, and report what every weight would score.
 
     python scripts/fit_fusion.py --data DIR [--encoder DIR] [--public] [--out FILE]
 
 Text: the development questions of TREC-QA, two sets of multi-hop questions, and SQuAD's (a question
 finds its paragraph). Code: docstrings and functions of installed packages that the encoder is not
-trained on. Nothing that an evaluation reports is read. With --public the same is done for BM25 and
-the public encoder, so that the comparison is fair.
+trained on. Nothing that an evaluation reports is read. First the shares of passages, of pairs of
+words and of grams are chosen together, then the weight of the vectors and the form of the fusion.
+With --public the weight and the form are fitted for BM25 and the public encoder too, so that the
+comparison is fair.
 """
 
 import argparse
+import itertools
 import json
 import statistics
 import sysconfig
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from model.baseline import PublicEncoder
 from model.checkpoint import current_commit
@@ -23,7 +29,7 @@ from model.embed import load_encoder
 from model.evaluate_search import (
     CODE,
     DENSE,
-    LEXICAL,
+    ONE_VECTOR,
     TEXT,
     HybridIndex,
     WordSearch,
@@ -32,6 +38,7 @@ from model.evaluate_search import (
     score_search_set,
 )
 from model.fusion import NORMALIZERS, fuse
+from model.lexical import GRAMS, PAIRS, WORDS
 from model.protocols import Embeds, FloatArray
 from model.search_sets import SearchSet, read_search_set
 from model.texts import by_hash, read_rows
@@ -44,26 +51,62 @@ METRICS = {"text": "ndcg@10", "code": "mrr"}
 SPLITS = {"beir/trecqa": "dev", "multihop/hotpotqa-100": "dev", "multihop/musique-100": "dev"}
 PASSAGES = (0.0, 0.5)
 """Shares of the best passage in the dense score."""
+PAIR_WEIGHTS = (0.0, 0.2)
+"""Weights of pairs of words in the lexical score."""
+GRAM_WEIGHTS = (0.0, 0.05, 0.1)
+"""Weights of grams in the lexical score."""
+LIKELY_WEIGHTS = (0.4, 0.5, 0.6)
+"""Weights of the vectors among which the shares above are compared."""
+FIRST_FORM = "z-score"
 QUERIES = 500
 """Of the sets made here: enough to tell weights apart by a tenth."""
 
 
-class Grid:
-    """An index that searches by every normalisation and weight at once."""
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One way to search."""
 
-    def __init__(self, index: HybridIndex) -> None:
-        self._index = index
+    passages: float = 0.0
+    pairs: float = 0.0
+    grams: float = 0.0
+    form: str = FIRST_FORM
+    """Name of a normalisation."""
+    weight: float = 0.5
+    """Of the vectors."""
+
+    @property
+    def name(self) -> str:
+        """Tells it from all others."""
+        return " ".join(map(str, astuple(self)))
+
+
+class Grid:
+    """An index that searches in many ways at once."""
+
+    def __init__(self, index: HybridIndex, searches: Iterable[Search]) -> None:
+        self._index, self._searches = index, tuple(searches)
 
     def scores(self, queries: Sequence[str]) -> Mapping[str, FloatArray]:
-        """Scores under `normalisation weight`."""
-        found = self._index.scores(queries)
+        """Scores under the name of each way to search."""
+        found, words = self._index.scores(queries), self._index.words.parts(queries)
+        dense = {0.0: found.get(ONE_VECTOR, found[DENSE]), max(PASSAGES): found[DENSE]}
         return {
-            _key(name, weight): fuse(
-                found[DENSE], found[LEXICAL], dense_weight=weight, normalize=normalize
+            search.name: fuse(
+                dense[search.passages],
+                _lexical(words, search),
+                dense_weight=search.weight,
+                normalize=NORMALIZERS[search.form],
             )
-            for name, normalize in NORMALIZERS.items()
-            for weight in WEIGHTS
+            for search in self._searches
         }
+
+
+def _lexical(parts: Mapping[str, FloatArray], search: Search) -> FloatArray:
+    found = parts[WORDS]
+    for kind, weight in ((PAIRS, search.pairs), (GRAMS, search.grams)):
+        if weight:
+            found = found + np.float32(weight) * parts[kind]
+    return found
 
 
 def main() -> None:
@@ -82,7 +125,9 @@ def main() -> None:
         },
         "metrics": METRICS,
         "ours": {
-            kind: fit_passages(encoder, our_words(KINDS[kind]), sets, kind)
+            kind: fit(
+                encoder, _with_everything(our_words(KINDS[kind])), sets, kind, has_shares=True
+            )
             for kind, sets in kinds.items()
         },
     }
@@ -98,7 +143,7 @@ def main() -> None:
     options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     for side in ("ours", "public"):
         for kind, fitted in report.get(side, {}).items():
-            print(side, kind, json.dumps(fitted["best"]))
+            print(side, kind, json.dumps(fitted["shares"]), json.dumps(fitted["best"]))
 
 
 def _options() -> argparse.Namespace:
@@ -142,14 +187,8 @@ def set_of_pairs(name: str, pairs: Iterable[tuple[str, str]]) -> SearchSet:
     )
 
 
-def fit_passages(
-    model: Embeds, words: WordSearch, sets: Sequence[SearchSet], kind: str
-) -> dict[str, Any]:
-    """The fit with the best share of passages, and what the other shares would score."""
-    fits = {share: fit(model, words, sets, kind, passages=share) for share in PASSAGES}
-    scores = {share: found["best"]["z-score"][METRICS[kind]] for share, found in fits.items()}
-    chosen = max(PASSAGES, key=lambda share: scores[share])
-    return {"passages": chosen, "by_passages": scores, **fits[chosen]}
+def _with_everything(words: WordSearch) -> WordSearch:
+    return replace(words, weights=replace(words.weights, pairs=1.0, grams=1.0))
 
 
 def fit(
@@ -158,34 +197,66 @@ def fit(
     sets: Sequence[SearchSet],
     kind: str,
     *,
-    passages: float = 0.0,
+    has_shares: bool = False,
 ) -> dict[str, Any]:
-    """The mean of the metric over the sets for every normalisation and weight, and the best."""
-    scored = []
-    for searched in sets:
-        index = HybridIndex(model, searched, words, dense_weight=0.5, passages=passages)
-        scored.append(score_search_set(Grid(index), searched))
-        print(kind, searched.name, "done", flush=True)
+    """The best shares; and for every form and weight the mean of the metric over the sets."""
+    passages = max(PASSAGES) if has_shares else 0.0
+    indexes = [
+        HybridIndex(model, searched, words, dense_weight=0.5, passages=passages)
+        for searched in sets
+    ]
     metric = METRICS[kind]
-    table = {
-        name: {
-            str(weight): round(statistics.fmean(it[_key(name, weight)][metric] for it in scored), 4)
-            for weight in WEIGHTS
+
+    def means(searches: Sequence[Search]) -> dict[Search, float]:
+        scored = [
+            score_search_set(Grid(index, searches), searched)
+            for index, searched in zip(indexes, sets, strict=True)
+        ]
+        print(kind, len(searches), "ways to search compared", flush=True)
+        return {
+            it: round(statistics.fmean(each[it.name][metric] for each in scored), 4)
+            for it in searches
         }
-        for name in NORMALIZERS
+
+    shares, report = Search(), {}
+    if has_shares:
+        shares, by_shares = fit_shares(means)
+        report["by_shares"] = by_shares
+    ways = {
+        form: [replace(shares, form=form, weight=weight) for weight in WEIGHTS]
+        for form in NORMALIZERS
     }
-    best = {name: max(row, key=lambda weight: row[weight]) for name, row in table.items()}
+    found = means(list(itertools.chain.from_iterable(ways.values())))
+    best = {form: max(row, key=lambda way: found[way]) for form, row in ways.items()}
     return {
-        "best": {
-            name: {"weight": float(weight), metric: table[name][weight]}
-            for name, weight in best.items()
-        },
-        "table": table,
+        "shares": _shares(shares),
+        "best": {form: {"weight": it.weight, metric: found[it]} for form, it in best.items()},
+        "table": {form: {str(it.weight): found[it] for it in row} for form, row in ways.items()},
+        **report,
     }
 
 
-def _key(name: str, weight: float) -> str:
-    return f"{name} {weight}"
+def fit_shares(
+    means: Callable[[Sequence[Search]], Mapping[Search, float]],
+) -> tuple[Search, list[dict[str, float]]]:
+    """The best of all shares at their best likely weight, and what each would score."""
+    ways = [
+        Search(*shares, weight=weight)
+        for shares in itertools.product(PASSAGES, PAIR_WEIGHTS, GRAM_WEIGHTS)
+        for weight in LIKELY_WEIGHTS
+    ]
+    found = means(ways)
+    best: dict[tuple[float, ...], Search] = {}
+    for way in ways:
+        at = tuple(_shares(way).values())
+        if at not in best or found[way] > found[best[at]]:
+            best[at] = way
+    chosen = max(best.values(), key=lambda way: found[way])
+    return chosen, [{**_shares(way), "score": found[way]} for way in best.values()]
+
+
+def _shares(search: Search) -> dict[str, float]:
+    return {"passages": search.passages, "pairs": search.pairs, "grams": search.grams}
 
 
 if __name__ == "__main__":

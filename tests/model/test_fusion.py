@@ -66,5 +66,6 @@ def test_the_weights_are_those_that_were_fitted() -> None:
     for side in used.keys() & report.keys():
         best = {kind: fit["best"]["z-score"]["weight"] for kind, fit in report[side].items()}
         assert best == {"text": used[side].text, "code": used[side].code}
-    passages = {kind: fit["passages"] for kind, fit in report["ours"].items()}
-    assert passages == {"text": TEXT.passages, "code": CODE.passages}
+    for name, kind in (("text", TEXT), ("code", CODE)):
+        used_shares = (kind.passages, kind.words.pairs, kind.words.grams)
+        assert tuple(report["ours"][name]["shares"].values()) == used_shares

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model.lexical import EnglishTokens, LexicalIndex, WordTokens
+from model.lexical import (
+    EnglishTokens,
+    LexicalIndex,
+    WordTokens,
+    WordWeights,
+    character_grams,
+    neighbour_pairs,
+)
 
 TOKENS = WordTokens()
 
@@ -41,7 +48,9 @@ def test_tokens_of_bm25s_as_it_comes() -> None:
 
 @pytest.mark.parametrize("tokenize", [TOKENS, EnglishTokens()])
 def test_documents_that_share_words_score(tokenize) -> None:
-    index = LexicalIndex(["a bridge opens", "", "bridges, bridges"], tokenize, k1=0.9, b=0.4)
+    index = LexicalIndex(
+        ["a bridge opens", "", "bridges, bridges"], tokenize, WordWeights(0.9, 0.4)
+    )
     found = index.scores(["the bridge", "opening", "", "unheard"])
     assert found.dtype == np.float32
     assert found.shape == (4, 3)
@@ -51,10 +60,35 @@ def test_documents_that_share_words_score(tokenize) -> None:
 
 
 def test_bm25_by_hand() -> None:
-    index = LexicalIndex(["cat cat dog", "dog"], TOKENS, k1=1.0, b=0.0)
+    index = LexicalIndex(["cat cat dog", "dog"], TOKENS, WordWeights(1.0, 0.0))
     # Lucene's idf: log(1 + (N - n + 0.5) / (n + 0.5)); two of a word weigh 2 / (2 + 1).
     assert index.scores(["cat"])[0, 0] == pytest.approx(np.log(1 + 1.5 / 1.5) * 2 / 3, rel=1e-5)
 
 
 def test_a_corpus_without_words_is_searched_in_vain() -> None:
-    assert LexicalIndex(["", "..."], TOKENS, k1=1, b=0.5).scores(["cat"]).tolist() == [[0, 0]]
+    assert LexicalIndex(["", "..."], TOKENS, WordWeights(1.0, 0.5)).scores(["cat"]).tolist() == [
+        [0, 0]
+    ]
+
+
+def test_tokens_beside_words() -> None:
+    assert neighbour_pairs(["old", "bridg", "open"]) == ["old bridg", "bridg open"]
+    assert neighbour_pairs(["old"]) == neighbour_pairs([]) == []
+    assert character_grams(["bridg", "at"]) == ["<brid", "bridg", "ridg>", "<at>"]
+
+
+def test_each_kind_of_token_adds_its_bm25() -> None:
+    documents = ["old stone bridge", "bridge of old stone", "stones"]
+    index = LexicalIndex(documents, TOKENS, WordWeights(0.9, 0.4, pairs=0.5, grams=0.25))
+    parts = index.parts(["stone bridge"])
+    expected = parts["words"] + 0.5 * parts["pairs"] + 0.25 * parts["grams"]
+    np.testing.assert_allclose(index.scores(["stone bridge"]), expected, rtol=1e-6)
+    assert (parts["pairs"][0] > 0).tolist() == [True, False, False]
+
+
+def test_words_of_one_root_meet_in_their_grams() -> None:
+    documents = ["phosphorylation", "oxygen"]
+    with_grams = LexicalIndex(documents, TOKENS, WordWeights(0.9, 0.4, grams=0.1))
+    assert not LexicalIndex(documents, TOKENS, WordWeights(0.9, 0.4)).scores(["phosphorus"]).any()
+    found = with_grams.scores(["phosphorus"])
+    assert found[0, 0] > 0 == found[0, 1]
