@@ -154,7 +154,8 @@ def _preset(row: Row) -> Preset:
 def _run(
     row: Row, preset: Preset, prepared: Prepared, material: Material, options: argparse.Namespace
 ) -> dict[str, Any]:
-    train = replace(preset.train, bag_steps=PROBE_STEPS, joint_steps=PROBE_STEPS, sentence_steps=0)
+    train = replace(preset.train, bag_steps=PROBE_STEPS, joint_steps=PROBE_STEPS)
+    train = replace(train, sentence_steps=0, rounded_steps=0)
     costs = list(_step_seconds(Preset(preset.encoder, train), prepared))
     bag, joint = (float(np.mean(part[1:])) for part in np.split(np.array(costs), 2))
     train = replace(
