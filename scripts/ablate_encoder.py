@@ -79,7 +79,7 @@ ROWS = {
 def main() -> None:
     """Run the rows that are missing and write the report after each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("rows", nargs="*", default=list(ROWS), choices=[*ROWS, []])
+    parser.add_argument("rows", nargs="*", default=[], choices=[*ROWS, []], help="all by default")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=platformdirs.user_cache_path("tidings"))
     parser.add_argument("--seconds", type=float, default=150)
@@ -89,7 +89,7 @@ def main() -> None:
     report = _begun(options.report, options.seconds)
     material = _part(gather(options.data, cache=options.cache, max_texts=TEXTS))
     prepared: dict[str, Prepared] = {}
-    for name in options.rows:
+    for name in options.rows or ROWS:
         if name in report["rows"]:
             continue
         preset = _preset(ROWS[name])
