@@ -241,9 +241,9 @@ def test_another_kind_of_weights_is_refused(tmp_path: Path) -> None:
         load_encoder(tmp_path / "other")
 
 
-@pytest.mark.parametrize(("bits", "allowed"), [(4, 0.14), (8, 0.01), (32, 0.0)])
+@pytest.mark.parametrize(("bits", "allowed"), [(4, 0.12), (8, 0.01), (32, 0.0)])
 def test_rows_survive_rounding(bits: int, allowed: float) -> None:
-    rows = np.random.default_rng(3).standard_normal((50, 64)).astype(np.float32)
+    rows = np.random.default_rng(3).standard_normal((50, 256)).astype(np.float32)
     rows[7] = 0
     stored, scales = quantize_rows(rows, bits=bits)
     assert stored.nbytes * 32 == rows.nbytes * bits
