@@ -130,6 +130,12 @@ class WordWeights:
     grams: float = 0.0
     """The same of the grams of tokens."""
 
+    @property
+    def of_kinds(self) -> dict[str, float]:
+        """The weight of each kind of token that weighs anything."""
+        every = {WORDS: 1.0, PAIRS: self.pairs, GRAMS: self.grams}
+        return {kind: weight for kind, weight in every.items() if weight}
+
 
 def neighbour_pairs(tokens: Sequence[str]) -> list[str]:
     """Each token with the next."""
@@ -154,6 +160,14 @@ _MADE_OF: Mapping[str, Callable[[Sequence[str]], Sequence[str]]] = {
 }
 
 
+def add_up(parts: Mapping[str, FloatArray], weights: WordWeights) -> FloatArray:
+    """The weighted sum of BM25 by each kind of token, float32 (Q, D)."""
+    found = np.zeros_like(parts[WORDS])
+    for kind, weight in weights.of_kinds.items():
+        found += np.float32(weight) * parts[kind]
+    return found
+
+
 class LexicalIndex:
     """Scores of a fixed list of documents: the weighted sum of a BM25 for each kind of token."""
 
@@ -165,20 +179,16 @@ class LexicalIndex:
         """
         self._tokenize = tokenize
         self._size = len(documents)
-        every = {WORDS: 1.0, PAIRS: weights.pairs, GRAMS: weights.grams}
-        self._weights = {kind: weight for kind, weight in every.items() if weight}
+        self._weights = weights
         tokens = tokenize(documents)
         self._indexes = {
             kind: _index([_MADE_OF[kind](of_text) for of_text in tokens], weights)
-            for kind in self._weights
+            for kind in weights.of_kinds
         }
 
     def scores(self, queries: Sequence[str]) -> FloatArray:
         """Score of every document for every query, float32 (Q, D); 0 where no token is shared."""
-        found = np.zeros((len(queries), self._size), dtype=np.float32)
-        for kind, scores in self.parts(queries).items():
-            found += np.float32(self._weights[kind]) * scores
-        return found
+        return add_up(self.parts(queries), self._weights)
 
     def parts(self, queries: Sequence[str]) -> dict[str, FloatArray]:
         """BM25 by each kind of token alone, float32 (Q, D) each."""

@@ -20,8 +20,6 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from model.baseline import PublicEncoder
 from model.checkpoint import current_commit
 from model.code_pairs import HELD_OUT_PACKAGES, find_code_pairs
@@ -38,7 +36,7 @@ from model.evaluate_search import (
     score_search_set,
 )
 from model.fusion import NORMALIZERS, fuse
-from model.lexical import GRAMS, PAIRS, WORDS
+from model.lexical import WordWeights, add_up
 from model.protocols import Embeds, FloatArray
 from model.search_sets import SearchSet, read_search_set
 from model.texts import by_hash, read_rows
@@ -83,30 +81,24 @@ class Search:
 class Grid:
     """An index that searches in many ways at once."""
 
-    def __init__(self, index: HybridIndex, searches: Iterable[Search]) -> None:
-        self._index, self._searches = index, tuple(searches)
+    def __init__(
+        self, index: HybridIndex, weights: WordWeights, searches: Iterable[Search]
+    ) -> None:
+        self._index, self._weights, self._searches = index, weights, tuple(searches)
 
     def scores(self, queries: Sequence[str]) -> Mapping[str, FloatArray]:
         """Scores under the name of each way to search."""
-        found, words = self._index.scores(queries), self._index.words.parts(queries)
+        found, parts = self._index.scores(queries), self._index.words.parts(queries)
         dense = {0.0: found.get(ONE_VECTOR, found[DENSE]), max(PASSAGES): found[DENSE]}
         return {
             search.name: fuse(
                 dense[search.passages],
-                _lexical(words, search),
+                add_up(parts, replace(self._weights, pairs=search.pairs, grams=search.grams)),
                 dense_weight=search.weight,
                 normalize=NORMALIZERS[search.form],
             )
             for search in self._searches
         }
-
-
-def _lexical(parts: Mapping[str, FloatArray], search: Search) -> FloatArray:
-    found = parts[WORDS]
-    for kind, weight in ((PAIRS, search.pairs), (GRAMS, search.grams)):
-        if weight:
-            found = found + np.float32(weight) * parts[kind]
-    return found
 
 
 def main() -> None:
@@ -209,7 +201,7 @@ def fit(
 
     def means(searches: Sequence[Search]) -> dict[Search, float]:
         scored = [
-            score_search_set(Grid(index, searches), searched)
+            score_search_set(Grid(index, words.weights, searches), searched)
             for index, searched in zip(indexes, sets, strict=True)
         ]
         print(kind, len(searches), "ways to search compared", flush=True)
