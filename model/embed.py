@@ -228,8 +228,6 @@ class EncoderParts:
     """uint32 (R,)"""
     trusted_rows: int
     contexts: ContextTable | None
-    stop_cosine: float = NO_STOP
-    """See `NumpyTrunk.refine`."""
 
     def checkpoint(self, meta: dict[str, Any]) -> Checkpoint:
         """Quantise into a checkpoint that `Encoder` takes once it has been saved."""
@@ -244,7 +242,7 @@ class EncoderParts:
                 arrays[PREFIX + name] = array
         config = {
             **dataclasses.asdict(self.config),
-            "stop_cosine": self.stop_cosine,
+            "stop_cosine": NO_STOP,
             "trusted_rows": self.trusted_rows,
             "context_total": self.contexts.total if self.contexts is not None else 0,
         }

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 FOLDER = "sts"
 METRICS = ("spearman", "pearson_mean")
+DEVELOPMENT_SETS = ("STSB-part.dev", "STS12.train", "SICK-R.dev")
 _ENDING = ".jsonl.xz"
 
 
@@ -97,6 +98,16 @@ def read_pair_sets(folder: Path) -> list[PairSet]:
     if not sets:
         raise DataError(f"{folder} holds no test set")
     return sets
+
+
+def read_development_sets(data: Path) -> list[PairSet]:
+    """The sets that choices are made on, those of them that there are.
+
+    Args:
+        data: folder with `eval/`.
+    """
+    paths = {name: data / "eval" / FOLDER / (name + _ENDING) for name in DEVELOPMENT_SETS}
+    return [read_pair_set(path, name) for name, path in paths.items() if path.exists()]
 
 
 def read_pair_set(path: Path, name: str) -> PairSet:

@@ -41,11 +41,13 @@ from model.config import Preset, tiny
 from model.contamination import read_evaluation_texts
 from model.contexts import ContextTable, train_context_table
 from model.data import SOURCES, TINY_SOURCES, Corpus, build_corpus
-from model.embed import Encoder, EncoderParts
+from model.embed import EncoderParts
 from model.errors import ModelError
+from model.evaluate_similarity import PairSet as SimilarityPairs
+from model.evaluate_similarity import read_development_sets
 from model.lexicon import Lexicon, build_lexicon, find_unit_texts, text_blocks
 from model.pairs import PairSet, build_pairs
-from model.stopping import fit_stop_cosine
+from model.stopping import settle_depth
 from model.teacher import MiniLM, MiniLMPool, VectorCache, fill_cache
 from model.trainer import EncoderTrainer
 from model.units import FeatureFinder, UnitRows
@@ -78,6 +80,8 @@ class Material:
     """What the checkpoint says of where it came from."""
     vocabulary: Sequence[str] = ()
     """Words that own a row however seldom they occur."""
+    development: Sequence[SimilarityPairs] = ()
+    """Sets that say how many layers are worth keeping."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +160,8 @@ def gather(data: Path, *, cache: Path, max_texts: int, more: Path | None = None)
         "pairs_removed": pairs.removed,
         "teacher": MiniLM.name,
     }
-    return Material(texts, targets, pairs, facts, vocabulary=words)
+    development = read_development_sets(data)
+    return Material(texts, targets, pairs, facts, vocabulary=words, development=development)
 
 
 def _corpus_facts(corpus: Corpus) -> dict[str, Any]:
@@ -222,9 +227,8 @@ def train_on(preset: Preset, material: Material, out: Path) -> Path:
         "torch": torch.__version__,
         "numpy": np.__version__,
     }
-    parts = encoder_parts(preset, prepared, trainer)
-    stop = fit_stop_cosine(Encoder(parts.checkpoint({"hash": ""})), material.texts)
-    save_checkpoint(replace(parts, stop_cosine=stop).checkpoint(facts), out)
+    checkpoint = encoder_parts(preset, prepared, trainer).checkpoint(facts)
+    save_checkpoint(settle_depth(checkpoint, material.texts, material.development), out)
     return run / LOG
 
 

@@ -62,7 +62,7 @@ class NumpyTrunk:
         }
         shapes |= {"outlet_norm.weight": (C,), "gate.bias": (1,)}
         for layer in range(config.n_layer):
-            at = f"blocks.{layer}."
+            at = _block_name(layer)
             shapes |= {f"{at}attention.{n}.weight": (C, C) for n in "qo"}
             shapes |= {f"{at}attention.{n}.weight": (kv, C) for n in "kv"}
             shapes |= {f"{at}mlp.{n}.weight": (config.mlp_width, C) for n in ("gate", "up")}
@@ -121,7 +121,7 @@ class NumpyTrunk:
         return refined, layers
 
     def _block(self, layer: int, x: FloatArray, layout: Layout) -> FloatArray:
-        at = f"blocks.{layer}."
+        at = _block_name(layer)
         x = x + self._attention(f"{at}attention.", self._norm(f"{at}attention_norm", x), layout)
         y = self._norm(f"{at}mlp_norm", x)
         gate = self._linear(f"{at}mlp.gate", y)
@@ -170,6 +170,15 @@ class NumpyTrunk:
         if len(x) < LEAST_ROWS:
             return np.asarray((np.concatenate((x, x)) @ weight.T)[: len(x)])
         return np.asarray(x @ weight.T)
+
+
+def block_prefix(layer: int) -> str:
+    """What the names of a layer's stored arrays begin with."""
+    return PREFIX + _block_name(layer)
+
+
+def _block_name(layer: int) -> str:
+    return f"blocks.{layer}."
 
 
 def _stored(arrays: Arrays, name: str) -> FloatArray:

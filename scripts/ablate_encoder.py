@@ -24,7 +24,7 @@ from model.checkpoint import current_commit
 from model.config import Preset, TrunkConfig, small
 from model.embed import NO_STOP, Encoder
 from model.evaluate_search import DENSE, HYBRID, TEXT, HybridIndex, our_words, score_search_set
-from model.evaluate_similarity import read_pair_set, score_pairs
+from model.evaluate_similarity import DEVELOPMENT_SETS, read_pair_set, score_pairs
 from model.search_sets import read_search_set
 from model.stopping import fit_stop_cosine
 from model.timing import describe_machine, measure_rates
@@ -32,7 +32,6 @@ from model.train import Material, Prepared, encoder_parts, gather, new_trainer, 
 
 ROOT = Path(__file__).resolve().parents[1]
 SIMILARITY_SETS = ("STS12", "STS13", "STS15", "SICK-R")
-DEVELOPMENT_SETS = ("STSB-part.dev", "STS12.train", "SICK-R.dev")
 SEARCH_SET = "beir/scifact"
 TEXTS, PAIRS = 200_000, 100_000
 BAG_SHARE = 0.3

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from agent.app import open_service
-from agent.ingest import StoryShelf, learn_article
+from agent.replay import article_of, learn_replayed
 from agent.service import Service
 from agent.settings import load_settings
-from kb import Article, Entry, Feed, content_id
+from kb import Article
 
 QUESTIONS = 200
 SEED = 7
@@ -44,60 +44,19 @@ def _fill(service: Service, data: Path, wanted: int) -> float:
     """Learn real articles, oldest first, until the store holds `wanted` facts."""
     started, kb = time.monotonic(), service.kb
     facts, now = int(kb.counts().facts), datetime.now(UTC)
-    for article in _articles(data):
+    for article in _articles(data, now):
         if facts >= wanted:
             break
-        if _store(service, article, now):
-            shelf = StoryShelf(kb, [article])
-            report = learn_article(article, kb, service.reading, shelf, now=now)
+        for report in learn_replayed(kb, service.reading, [article], now=now):
             facts += report.added + report.conflicting
     return round(time.monotonic() - started, 1)
 
 
-def _store(service: Service, article: Article, now: datetime) -> bool:
-    from kb import CheckOutcome, FeedCheck
-
-    feed = Feed(url=article.feed_url, title=article.publisher)
-    entry = Entry(
-        id=content_id(feed.url, article.url),
-        feed_url=feed.url,
-        link=article.url,
-        title=article.title,
-        content_html=None,
-        published_at=article.published_at,
-    )
-    service.kb.subscribe([feed])
-    service.kb.record_check(feed, FeedCheck(CheckOutcome.UPDATED, now), [entry], now=now)
-    return service.kb.store_article(entry.id, article)
-
-
-def _articles(data: Path) -> Iterator[Article]:
+def _articles(data: Path, now: datetime) -> Iterator[Article]:
     for name in ("newsroom/stream.jsonl.xz", "realtimeqa/articles-2023.jsonl.xz"):
         with lzma.open(data / name, "rt", encoding="utf-8") as lines:
             for line in lines:
-                yield _article(json.loads(line))
-
-
-def _article(row: dict[str, Any]) -> Article:
-    text = row["body"].strip()
-    published = row.get("published")
-    moment = datetime.fromisoformat(published) if published else None
-    if moment is not None and moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return Article(
-        id=content_id(row["url"]),
-        url=row["url"],
-        title=row["title"] or "",
-        text=text,
-        publisher=row.get("publisher") or "benchmark",
-        language="en",
-        published_at=moment,
-        date_source="feed" if moment else "none",
-        fetched_at=datetime.now(UTC),
-        feed_url="https://benchmark.invalid/feed",
-        text_source="page",
-        text_hash=content_id(text),
-    )
+                yield article_of(json.loads(line), fetched_at=now)
 
 
 def _measure(service: Service) -> dict[str, Any]:

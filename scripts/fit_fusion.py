@@ -1,11 +1,12 @@
 """Fit how text and code are searched on development sets, and report what every weight would score.
 
-    python scripts/fit_fusion.py --data DIR [--encoder DIR] [--public] [--out FILE]
+    python scripts/fit_fusion.py --data DIR --topics DIR [--encoder DIR] [--public] [--out FILE]
 
-Text: the development questions of TREC-QA, two sets of multi-hop questions, and SQuAD's (a question
-finds its paragraph). Code: docstrings and functions of installed packages that the encoder is not
-trained on. Nothing that an evaluation reports is read. First the shares of passages, of pairs of
-words and of grams are chosen together, then the weight of the vectors and the form of the fusion.
+Text: the development questions of TREC-QA, two sets of multi-hop questions, SQuAD's (a question
+finds its paragraph), and topics that many documents are about (`topic_sets.py` makes them). Code:
+docstrings and functions of installed packages that the encoder is not trained on. Nothing that an
+evaluation reports is read. First the shares of passages, of pairs of words and of grams are chosen
+together, then the weight of the vectors and the form of the fusion.
 With --public the weight and the form are fitted for BM25 and the public encoder too, so that the
 comparison is fair.
 """
@@ -38,7 +39,7 @@ from model.evaluate_search import (
 from model.fusion import NORMALIZERS, fuse
 from model.lexical import WordWeights, add_up
 from model.protocols import Embeds, FloatArray
-from model.search_sets import SearchSet, read_search_set
+from model.search_sets import SearchSet, read_search_set, read_search_sets
 from model.texts import by_hash, read_rows
 from model.timing import describe_machine
 
@@ -105,7 +106,7 @@ def main() -> None:
     """Fit, write, print what is best."""
     options = _options()
     encoder = load_encoder(options.encoder)
-    kinds = {"text": text_sets(options.data), "code": [code_set()]}
+    kinds = {"text": text_sets(options.data, options.topics), "code": [code_set()]}
     report: dict[str, Any] = {
         "command": "scripts/fit_fusion.py",
         "encoder": encoder.name,
@@ -141,18 +142,20 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with `eval` and `train`")
+    parser.add_argument("--topics", type=Path, required=True, help="folder of search sets")
     parser.add_argument("--encoder", type=Path, help="the encoder's folder; else the shipped one")
     parser.add_argument("--public", action="store_true", help="fit the comparator too: minutes")
     parser.add_argument("--out", type=Path, default=OUT)
     return parser.parse_args()
 
 
-def text_sets(data: Path) -> list[SearchSet]:
-    """Development sets of questions on text."""
+def text_sets(data: Path, topics: Path) -> list[SearchSet]:
+    """Development sets of questions on text, and of topics."""
     squad = read_rows(data / "train" / "qa" / "squad2_dev.jsonl.xz")
     pairs = [(qa["q"], row["context"]) for row in squad for qa in row["qas"] if qa["answerable"]]
     made = set_of_pairs("squad2_dev", pairs)
-    return [*(read_search_set(data / "eval" / at, split) for at, split in SPLITS.items()), made]
+    questions = [read_search_set(data / "eval" / at, split) for at, split in SPLITS.items()]
+    return [*questions, made, *read_search_sets(topics)]
 
 
 def code_set() -> SearchSet:
