@@ -113,12 +113,23 @@ def run(context: typer.Context, feeds: Feeds = None) -> None:
 def ask(
     context: typer.Context,
     question: Annotated[str, typer.Argument(help="A question in English.")],
+    more_choices: Annotated[
+        list[str] | None, typer.Argument(metavar="[B C ...]", help="The options after the first.")
+    ] = None,
+    first_choice: Annotated[
+        str | None,
+        typer.Option("--choices", metavar="A", help="Rank options by support: --choices A B C."),
+    ] = None,
     as_of: AsOf = None,
     limit: Limit = 5,
     as_json: AsJson = False,
 ) -> None:
     """Answer a question with sources and dates, or say that it is not known."""
-    arguments = {"question": question, "as_of": as_of, "limit": limit}
+    arguments: dict[str, Any] = {"question": question, "as_of": as_of, "limit": limit}
+    if first_choice is not None:
+        arguments["choices"] = [first_choice, *(more_choices or ())]
+    elif more_choices:
+        raise typer.BadParameter(f"what is {more_choices[0]!r}? Quote a question of several words.")
     _show(context.obj.call("ask", arguments), as_json, render.show_answer)
 
 

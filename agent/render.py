@@ -63,7 +63,14 @@ def show_ingest(console: Console, report: dict[str, Any]) -> None:
 
 
 def show_answer(console: Console, reply: dict[str, Any]) -> None:
-    """The short answer with its sources, or an honest "not known"."""
+    """The short answer with its sources, or an honest "not known"; then the options that were given."""
+    _show_reply(console, reply)
+    for ranked in reply.get("choices", ()):
+        console.print(Text(f"{ranked['probability']:.2f}  {ranked['choice']}", style="bold"))
+        show_matches(console, ranked["facts"])
+
+
+def _show_reply(console: Console, reply: dict[str, Any]) -> None:
     if reply["known"]:
         console.print(Text(reply["answer"], style="bold"), end="")
         console.print(Text(f"   (probability {reply['probability']:.2f})"))

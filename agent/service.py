@@ -17,8 +17,8 @@ from agent.moments import parse_as_of, parse_since
 from agent.progress import Progress, SilentProgress
 from agent.questions import parse_question
 from agent.settings import Settings
-from agent.views import JSON, answer_view, as_json, fact_view, match_view
-from kb import Feed, FeedState, KnowledgeBase, StoryNews
+from agent.views import JSON, answer_view, as_json, choice_view, fact_view, match_view
+from kb import ChoiceWeights, Feed, FeedState, KnowledgeBase, StoryNews
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +27,7 @@ Arguments = Mapping[str, JSON]
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 1000
 MAX_TEXT_CHARS = 4000
+MAX_OPTIONS = 50
 
 
 class Service:
@@ -111,15 +112,25 @@ class Service:
 
     # ------------------------------------------------------------------------------------------- asking
     def ask(self, arguments: Arguments, _progress: Progress) -> JSON:
-        """Answer a question from the store, or say that it is not known."""
-        question = _required(arguments, "question")
+        """Answer a question from the store, or say that it is not known; rank options if they are given."""
+        question = parse_question(_required(arguments, "question"))
+        options, as_of = _options(arguments, "choices"), _as_of(arguments)
         reply = self.kb.answer(
-            parse_question(question),
-            as_of=_as_of(arguments),
+            question,
+            as_of=as_of,
             limit=_limit(arguments, 5),
             threshold=_share(arguments, "threshold"),
         )
-        return answer_view(reply)
+        if options is None:
+            return answer_view(reply)
+        ranked = self.kb.rank_choices(question, options, self._choice_weights(), as_of=as_of)
+        return answer_view(reply) | {"choices": [choice_view(one) for one in ranked]}
+
+    def _choice_weights(self) -> ChoiceWeights:
+        try:
+            return ChoiceWeights.load(self.settings.model.choices)
+        except ValueError as exc:
+            raise ConfigError(str(exc)) from exc
 
     def search(self, arguments: Arguments, _progress: Progress) -> JSON:
         """The facts nearest to a text, best first."""
@@ -241,6 +252,15 @@ def _required(arguments: Arguments, name: str) -> str:
     return value
 
 
+def _options(arguments: Arguments, name: str) -> list[str] | None:
+    given = arguments.get(name)
+    if given is None:
+        return None
+    if not isinstance(given, list) or not 2 <= len(given) <= MAX_OPTIONS:
+        raise ConfigError(f"{name}: not a list of 2 to {MAX_OPTIONS} texts")
+    return [_required({name: option}, name) for option in given]
+
+
 def _limit(arguments: Arguments, default: int = DEFAULT_LIMIT) -> int:
     value = arguments.get("limit")
     if value is None:
@@ -306,7 +326,7 @@ def _command(run: Callable[[Service, Arguments, Progress], JSON], *arguments: st
 
 COMMANDS: Mapping[str, _Command] = {
     "ingest": _command(Service.ingest, "feeds", "feeds_text"),
-    "ask": _command(Service.ask, "question", "as_of", "limit", "threshold"),
+    "ask": _command(Service.ask, "question", "as_of", "limit", "threshold", "choices"),
     "search": _command(Service.search, "text", "as_of", "limit", "publisher", "since"),
     "topics": _command(Service.topics, "since", "as_of", "limit"),
     "whats-new": _command(Service.whats_new, "since", "limit"),

@@ -191,6 +191,9 @@ class ModelSettings(_Group):
     answerability: Path | None = Field(
         None, description="Coefficients of the answer's probability; without it, the shipped ones."
     )
+    choices: Path | None = Field(
+        None, description="Coefficients that rank given options; without it, the shipped ones."
+    )
 
 
 class ServeSettings(_Group):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
 
-from kb import Answer, Fact, Match, NoAnswer
+from kb import Answer, Fact, Match, NoAnswer, RankedChoice
 
 JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
 
@@ -31,7 +31,7 @@ def as_json(value: object) -> JSON:
     return str(value)
 
 
-def answer_view(reply: Answer | NoAnswer) -> JSON:
+def answer_view(reply: Answer | NoAnswer) -> dict[str, JSON]:
     """The contract of `ask --json`."""
     known = isinstance(reply, Answer)
     return {
@@ -45,6 +45,15 @@ def answer_view(reply: Answer | NoAnswer) -> JSON:
             [match_view(match) for match in reply.conflicts] if isinstance(reply, Answer) else []
         ),
         "nearest": [match_view(match) for match in reply.nearest],
+    }
+
+
+def choice_view(ranked: RankedChoice) -> JSON:
+    """One of the given options, with the facts that speak for it."""
+    return {
+        "choice": ranked.choice,
+        "probability": round(ranked.probability, SCORE_DIGITS),
+        "facts": [match_view(match) for match in ranked.facts],
     }
 
 

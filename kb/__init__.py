@@ -3,6 +3,7 @@
 import logging
 
 from kb.answerability import Answerability
+from kb.choices import ChoiceWeights
 from kb.errors import IndexMismatch, KBError, MigrationError, StoreBusy, StoreError
 from kb.knowledge_base import KnowledgeBase
 from kb.lock import HomeLock
@@ -29,6 +30,7 @@ from kb.values import (
     NoAnswer,
     Question,
     QueuedEntry,
+    RankedChoice,
     Scores,
     Story,
     StoryProfile,
@@ -46,6 +48,7 @@ __all__ = [
     "Article",
     "ArticleReport",
     "CheckOutcome",
+    "ChoiceWeights",
     "Decision",
     "Draft",
     "Embedder",
@@ -69,6 +72,7 @@ __all__ = [
     "NoAnswer",
     "Question",
     "QueuedEntry",
+    "RankedChoice",
     "Scores",
     "StoreBusy",
     "StoreCounts",

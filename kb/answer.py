@@ -74,7 +74,7 @@ def reply(
 ) -> Answer | NoAnswer:
     """Answer from the best match when it is likely enough, newer word first; abstain otherwise."""
     probability = matches[0].scores.probability if matches else 0.0
-    if probability < threshold:
+    if not matches or probability < threshold:
         return NoAnswer(question.text, probability, tuple(matches), as_of)
     best, older = _newest_word(matches[0], rivals(matches[0]))
     said = best.answer or best.fact.evidence.quote

@@ -76,6 +76,11 @@ class Archive:
         with reading(self._engine, self._place) as connection:
             return sql_decisions.of_fact(connection, fact_id)
 
+    def article_decisions(self, article_id: str) -> list[Decision]:
+        """What was decided on every sentence of an article, in text order."""
+        with reading(self._engine, self._place) as connection:
+            return sql_decisions.of_article(connection, article_id)
+
     def decisions_like(self, text: str, limit: int = 20) -> list[Decision]:
         """Decisions on sentences that hold the text, else on those that resemble it."""
         with reading(self._engine, self._place) as connection:

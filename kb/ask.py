@@ -11,17 +11,19 @@ from sqlalchemy import Connection
 from kb import sql_facts, sql_lexical
 from kb.answer import in_order, match, reply
 from kb.answerability import Answerability
+from kb.choices import ChoiceWeights, Option, features_of, read_options
 from kb.errors import IndexMismatch
 from kb.exact import pack, unpack
 from kb.protocols import Embedder, FloatArray
 from kb.retrieve import Asked, Scored, StoredFact, rank, read_question
 from kb.shelf import Shelf
-from kb.values import Answer, Fact, Match, NoAnswer, Question
+from kb.values import Answer, Fact, Match, NoAnswer, Question, RankedChoice
 from kb.vectors import VectorIndex
 
 logger = logging.getLogger(__name__)
 
 CANDIDATES = 40  # from each half
+SUPPORTING_CHOICE = 2  # facts given with each option
 WIDEST = 1_280  # how far a filtered search widens before it takes what it has
 
 
@@ -86,15 +88,58 @@ class Asker:
             as_of=window.as_of,
         )
 
+    def rank_choices(
+        self,
+        connection: Connection,
+        question: Question,
+        options: Sequence[str],
+        window: Window,
+        weights: ChoiceWeights,
+    ) -> list[RankedChoice]:
+        """Options of a question, the best supported first; equal ones in the order given."""
+        asked, read = read_options(question, options, self._embed, asked_at=window.as_of)
+        near = self._near(connection, [asked, *(option.asked for option in read)], window, 1)
+        facts = list({fact.seq: fact for row in near for fact in row}.values())
+        facts.sort(key=lambda fact: fact.seq)
+        scored = {one.fact.seq: one for one in self._rank(connection, asked, facts)}
+        likely = np.array([scored[fact.seq].scores.probability for fact in facts])
+        features = features_of(asked, read, facts, likely, self._shelf.rarity(connection))
+        probabilities = weights.probabilities(features)
+        order = sorted(range(len(read)), key=lambda at: (-probabilities[at], at))
+        return [
+            RankedChoice(
+                read[at].text,
+                float(probabilities[at]),
+                tuple(self._supporting(connection, read[at], facts, window)),
+            )
+            for at in order
+        ]
+
+    def _supporting(
+        self, connection: Connection, option: Option, facts: Sequence[StoredFact], window: Window
+    ) -> list[Match]:
+        """The likeliest facts for the question with this option, of those that hold all its words."""
+        holding = [
+            fact
+            for fact in facts
+            if option.terms and option.terms <= fact.quote_terms | fact.title_terms
+        ]
+        ranked = self._rank(connection, option.asked, holding)[:SUPPORTING_CHOICE]
+        loaded = self._load(connection, [one.fact.id for one in ranked], window)
+        return in_order(ranked, loaded, option.asked)
+
     def matches(
         self, connection: Connection, questions: Sequence[Question], window: Window, *, limit: int
     ) -> list[list[Match]]:
         """For each question the likeliest facts, best first."""
         return self._matches(connection, self._read(questions, window), window, limit=limit)
 
+    def _embed(self, texts: Sequence[str]) -> FloatArray:
+        """Vectors as they are stored."""
+        return unpack(pack(self._embedder.embed(texts)), self._embedder.dim)
+
     def _read(self, questions: Sequence[Question], window: Window) -> list[Asked]:
-        vectors = self._embedder.embed([question.text for question in questions])
-        vectors = unpack(pack(vectors), self._embedder.dim)
+        vectors = self._embed([question.text for question in questions])
         return [
             read_question(question, vector, asked_at=window.as_of)
             for question, vector in zip(questions, vectors, strict=True)

@@ -12,11 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
-from kb import sql_lexical
-from kb.answerability import Matrix
+import numpy as np
+
+from kb import choices, sql_lexical
+from kb.answerability import FEATURES, Answerability, Matrix
 from kb.exact import ExactVectors, pack, unpack
 from kb.migrations import migrate
-from kb.protocols import Embedder
+from kb.protocols import Embedder, FloatArray
 from kb.retrieve import Asked, Rarity, StoredFact, features_of, read_fact, read_question
 from kb.sql import open_engine, reading, writing
 from kb.values import Question
@@ -33,6 +35,8 @@ class Passage:
     text: str
     title: str
     published_at: datetime | None = None
+    article_id: str = ""
+    start_char: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,35 @@ class Corpus:
             found.extend(self._ask(questions[part], asked_at[part]))
         return found
 
+    def choose(
+        self,
+        question: Question,
+        options: Sequence[str],
+        *,
+        asked_at: datetime | None,
+        answerability: Answerability,
+    ) -> Matrix:
+        """The features of a question's options, as `choices.features_of` gives them."""
+
+        def embed(texts: Sequence[str]) -> FloatArray:
+            return unpack(pack(self._embedder.embed(texts)), self._embedder.dim)
+
+        asked, read = choices.read_options(question, options, embed, asked_at=asked_at)
+        queries = [asked, *(option.asked for option in read)]
+        nearest = self._vectors.nearest(
+            np.stack([one.vector for one in queries]), limit=choices.CANDIDATES
+        )
+        seqs = {seq for row in nearest for seq in row}
+        with reading(self._engine, self._place) as connection:
+            for one in queries:
+                words, counts = sorted(one.terms), self._rarity.counts
+                limit = choices.CANDIDATES
+                seqs.update(sql_lexical.find_facts(connection, words, counts, limit=limit))
+        facts = [self._fact(seq) for seq in sorted(seqs)]
+        scored = features_of(asked, facts, self._rarity) if facts else np.zeros((0, len(FEATURES)))
+        likely = answerability.probability(scored)
+        return choices.features_of(asked, read, facts, likely, self._rarity)
+
     def _ask(
         self, questions: Sequence[Question], asked_at: Sequence[datetime | None]
     ) -> Iterator[Pairs]:
@@ -117,8 +150,8 @@ def _row(seq: int, passage: Passage, vector: bytes) -> SimpleNamespace:
     return SimpleNamespace(
         seq=seq,
         id=f"{seq:016x}",
-        article_id="",
-        start_char=0,
+        article_id=passage.article_id,
+        start_char=passage.start_char,
         quote=passage.text,
         names=json.dumps([]),
         valid_from=passage.published_at,

@@ -22,6 +22,7 @@ from kb import (
 from kb.answerability import Answerability
 from kb.archive import Archive
 from kb.ask import Asker, Window
+from kb.choices import ChoiceWeights
 from kb.errors import StoreError
 from kb.examine import Examiner, find_copy
 from kb.ledger import Learned, Ledger, decisions_of, skipped_article
@@ -44,6 +45,7 @@ from kb.values import (
     Match,
     NoAnswer,
     Question,
+    RankedChoice,
     Story,
     Topics,
 )
@@ -299,6 +301,21 @@ class KnowledgeBase(Archive):
                 return self._asker.answer(
                     connection, question, Window(as_of=as_of), limit=limit, threshold=threshold
                 )
+
+    def rank_choices(
+        self,
+        question: Question,
+        options: Sequence[str],
+        weights: ChoiceWeights,
+        *,
+        as_of: datetime | None = None,
+    ) -> list[RankedChoice]:
+        """Given options by how well the stored facts support each as the answer, best first."""
+        with self._lock:
+            self._send_to_index()
+            with reading(self._engine, self._place) as connection:
+                window = Window(as_of=as_of)
+                return self._asker.rank_choices(connection, question, options, window, weights)
 
     def search(
         self,

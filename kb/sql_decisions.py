@@ -59,6 +59,12 @@ def of_fact(connection: Connection, fact_id: str) -> list[Decision]:
     return [_decision(row) for row in connection.execute(query)]
 
 
+def of_article(connection: Connection, article_id: str) -> list[Decision]:
+    """Every decision on an article, in the order in which they were taken."""
+    query = select(_DECISION).where(_DECISION.c.article_id == article_id).order_by(_DECISION.c.seq)
+    return [_decision(row) for row in connection.execute(query)]
+
+
 def like(connection: Connection, text: str, *, limit: int) -> list[Decision]:
     """Decisions on the sentences that hold the text, else on those that resemble it most."""
     needle = " ".join(text.split())

@@ -316,6 +316,15 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class RankedChoice:
+    """A given option, how likely it is the right one of them, and the facts that speak for it."""
+
+    choice: str
+    probability: float  # over the given options, which add up to 1
+    facts: tuple[Match, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NoAnswer:
     """An abstention: the store does not know, and this is the nearest it has."""
 

@@ -1,0 +1,385 @@
+"""The `realtimeqa` suite: a news quiz, travelled in time.
+
+Week after week every question of the quiz is asked before the week's articles are learned, when the right
+answer is "not known", and again afterwards. Articles go through the path that the daemon uses; a question
+sees only articles of weeks up to its own. A killed run goes on after its last finished week.
+
+The articles were found *by* the questions: a week's news is denser in answers than a real feed.
+"""
+
+import json
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agent.ingest import Reading
+from agent.progress import Progress
+from agent.questions import parse_question
+from agent.quiz import Row, Weeks, read_quiz
+from agent.realtimeqa_scores import (
+    Asked,
+    answer_words,
+    exact_match,
+    figures,
+    rivals_accuracy,
+    word_f1,
+)
+from agent.replay import article_of, learn_replayed
+from agent.sentences import split_sentences
+from kb import (
+    Answer,
+    Answerability,
+    Article,
+    ChoiceWeights,
+    Embedder,
+    FloatArray,
+    KnowledgeBase,
+    NoAnswer,
+    Verdict,
+)
+from kb.calibrate import Corpus, Passage
+from model import DataError
+from model.lexical import EnglishTokens, LexicalIndex, WordWeights
+
+STATE, BEFORE, HOME = "weeks.jsonl", "before.json", "home"
+RECALL_AT = 10
+BEST_PARAGRAPHS = 3
+COSINE_THRESHOLDS = (0.7, 0.8, 0.9)
+KEPT = (Verdict.ADDED, Verdict.CONFLICTING, Verdict.CORROBORATED)
+"""What these say is in the store, in these words or in others."""
+
+
+def evaluate_realtimeqa(
+    data: Path,
+    reading: Reading,
+    answerability: Answerability,
+    weights: ChoiceWeights,
+    weeks: Weeks,
+    *,
+    work: Path,
+    compare: bool,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Run the chosen weeks.
+
+    Args:
+        data: see `agent.quiz.read_quiz`.
+        reading: the model.
+        answerability: how likely a fact answers.
+        weights: how given options are ranked.
+        weeks: which of them.
+        work: folder for the store and a JSON line a week; what it holds of a killed run is used.
+        compare: run the comparators beside it.
+        progress: told of every week.
+
+    Returns:
+        `sets`, one a year, and `mean`, over all questions; `weeks`; `comparators`.
+
+    Raises:
+        DataError: the data are missing or broken, no week is left, or `work` holds another run.
+    """
+    quiz = read_quiz(data, weeks)
+    settings = {
+        "weeks": list(quiz.weeks),
+        "compare": compare,
+        "encoder": reading.embedder.name,
+        "answerability": list(answerability.weights),
+        "choices": list(weights.weights),
+    }
+    work.mkdir(parents=True, exist_ok=True)
+    done = _finished(work / STATE, settings)
+    progress.phase("weeks", len(quiz.weeks))
+    progress.advance(len(done))
+    with KnowledgeBase.open(work / HOME, reading.embedder, answerability) as kb:
+        runner = _Runner(kb, reading, answerability, weights, work, compare=compare)
+        for week in quiz.weeks[len(done) :]:
+            done.append(runner.run(week, quiz.questions[week], quiz.articles.get(week, ())))
+            with (work / STATE).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(done[-1]) + "\n")
+            progress.advance()
+    return summarise(done, compare=compare)
+
+
+def _finished(path: Path, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The weeks that a killed run has finished; a line that was not written to its end is dropped."""
+    if not path.exists():
+        path.write_text(json.dumps(settings) + "\n", encoding="utf-8")
+        return []
+    whole, newline, _ = path.read_text(encoding="utf-8").rpartition("\n")
+    lines = whole.split("\n")
+    try:
+        if json.loads(lines[0]) != settings:
+            raise DataError(f"{path}: of a run with other weeks, weights or options")
+        done = [json.loads(line) for line in lines[1:]]
+    except ValueError as exc:
+        raise DataError(f"{path}: broken: {exc}") from exc
+    path.write_text(whole + newline, encoding="utf-8")
+    return done
+
+
+# ------------------------------------------------------------------------------------------------------ one week
+class _Runner:
+    """Takes one week after the other."""
+
+    def __init__(
+        self,
+        kb: KnowledgeBase,
+        reading: Reading,
+        answerability: Answerability,
+        weights: ChoiceWeights,
+        work: Path,
+        *,
+        compare: bool,
+    ) -> None:
+        self._kb, self._reading, self._weights = kb, reading, weights
+        self._answerability, self._work, self._compare = answerability, work, compare
+        self._embedder = _Remembering(reading.embedder)
+
+    def run(self, week: str, questions: Sequence[Row], rows: Sequence[Row]) -> dict[str, Any]:
+        """The record of one week."""
+        before = self._before(week, questions)
+        now = datetime.strptime(week[:8], "%Y%m%d").replace(tzinfo=UTC)
+        articles = [article_of(row, fetched_at=now) for row in rows]
+        began = time.perf_counter()
+        learn_replayed(self._kb, self._reading, articles, now=now)
+        seconds = time.perf_counter() - began
+        sentences = [passage for article in articles for passage in passages_of(article)]
+        kept = self._kept(articles)
+        found = {
+            "kept": self._found(
+                questions, [p for p in sentences if (p.article_id, p.start_char) in kept]
+            ),
+            "all": self._found(questions, sentences),
+        }
+        rivals = _rival_choices(questions, articles) if self._compare else [{} for _ in questions]
+        asked = [
+            self._asked(row, before[row["id"]], found["kept"][n], found["all"][n], rivals[n])
+            for n, row in enumerate(questions)
+        ]
+        record = {
+            "week": week,
+            "articles": len(articles),
+            "seconds": round(seconds, 2),
+            "sentences": len(sentences),
+            "stored": self._stored(articles),
+            "asked": [asdict(one) for one in asked],
+        }
+        if self._compare:
+            record["cosine"] = self._cosine(questions, sentences)
+        self._embedder.forget()
+        (self._work / BEFORE).unlink(missing_ok=True)
+        return record
+
+    def _before(self, week: str, questions: Sequence[Row]) -> dict[str, Any]:
+        """What the store says before the week; written down, for a run that is killed while it learns."""
+        path = self._work / BEFORE
+        if path.exists():
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            if stored["week"] == week:
+                return dict(stored["before"])
+        before = {}
+        for row in questions:
+            reply = self._reply(row)
+            ranked = self._ranked(row)
+            before[row["id"]] = {
+                "probability": reply.probability,
+                "known": reply.probability >= self._answerability.answer_threshold,
+                "right_choice": ranked == row["answer"],
+            }
+        draft = path.with_suffix(".tmp")
+        draft.write_text(json.dumps({"week": week, "before": before}), encoding="utf-8")
+        draft.replace(path)
+        return before
+
+    def _reply(self, row: Row) -> Answer | NoAnswer:
+        """The best answer, however unlikely."""
+        return self._kb.answer(parse_question(row["question"]), threshold=0.0)
+
+    def _ranked(self, row: Row) -> int:
+        """The place of the option that the store supports best."""
+        ranked = self._kb.rank_choices(
+            parse_question(row["question"]), row["choices"], self._weights
+        )
+        return int(row["choices"].index(ranked[0].choice))
+
+    def _asked(
+        self, row: Row, before: Row, found_kept: bool, found_all: bool, rivals: Mapping[str, bool]
+    ) -> Asked:
+        reply = self._reply(row)
+        given = reply.answer if isinstance(reply, Answer) else ""
+        right = row["choices"][row["answer"]]
+        return Asked(
+            id=row["id"],
+            probability_before=before["probability"],
+            probability=reply.probability,
+            known_before=before["known"],
+            known=reply.probability >= self._answerability.answer_threshold,
+            em=exact_match(given, right),
+            f1=word_f1(given, right),
+            right_choice=self._ranked(row) == row["answer"],
+            right_choice_before=before["right_choice"],
+            found_kept=found_kept,
+            found_all=found_all,
+            rivals=rivals,
+        )
+
+    def _kept(self, articles: Iterable[Article]) -> set[tuple[str, int]]:
+        """Which sentences are in the store, by article and place."""
+        return {
+            (article.id, decision.start_char)
+            for article in articles
+            for decision in self._kb.article_decisions(article.id)
+            if decision.verdict in KEPT
+        }
+
+    def _stored(self, articles: Iterable[Article]) -> int:
+        """Facts that these articles brought."""
+        return len(
+            {
+                (article.id, decision.start_char)
+                for article in articles
+                for decision in self._kb.article_decisions(article.id)
+                if decision.verdict in (Verdict.ADDED, Verdict.CONFLICTING)
+            }
+        )
+
+    def _found(self, questions: Sequence[Row], passages: Sequence[Passage]) -> list[bool]:
+        """Whether the ten best of these sentences hold each question's right answer."""
+        wanted = [" ".join(answer_words(row["choices"][row["answer"]])) for row in questions]
+        asked = [parse_question(row["question"]) for row in questions]
+        with tempfile.TemporaryDirectory() as folder:
+            corpus = Corpus(passages, self._embedder, Path(folder))
+            pairs = corpus.ask(asked, asked_at=[None] * len(asked))
+            corpus.close()
+        found = []
+        for words, pair in zip(wanted, pairs, strict=True):
+            likely = self._answerability.probability(pair.features)
+            best = np.argsort(-likely, kind="stable")[:RECALL_AT]
+            texts = [passages[pair.passages[at]] for at in best]
+            said = [f" {' '.join(answer_words(f'{one.title} {one.text}'))} " for one in texts]
+            found.append(any(f" {words} " in text for text in said))
+        return found
+
+    def _cosine(self, questions: Sequence[Row], sentences: Sequence[Passage]) -> dict[str, Any]:
+        """Dropping a sentence that is too near to one before: stored share, and what is still found."""
+        vectors = self._embedder.embed([passage.text for passage in sentences])
+        nearest = np.zeros(len(sentences))
+        for at in range(1, len(sentences)):
+            nearest[at] = float((vectors[:at] @ vectors[at]).max())
+        found = {}
+        for threshold in COSINE_THRESHOLDS:
+            kept = [p for p, near in zip(sentences, nearest, strict=True) if near < threshold]
+            found[str(threshold)] = {
+                "stored": len(kept),
+                "found": sum(self._found(questions, kept)),
+            }
+        return found
+
+
+class _Remembering:
+    """An embedder that encodes a text once: the same sentences are searched several times."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.name, self.dim = embedder.name, embedder.dim
+        self._embedder = embedder
+        self._known: dict[str, FloatArray] = {}
+
+    def embed(self, texts: Sequence[str]) -> FloatArray:
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        self._known.update(zip(new, self._embedder.embed(new), strict=True))
+        found = [self._known[text] for text in texts]
+        return np.stack(found) if found else np.zeros((0, self.dim), dtype=np.float32)
+
+    def forget(self) -> None:
+        self._known.clear()
+
+
+def passages_of(article: Article) -> list[Passage]:
+    """Every sentence of an article."""
+    return [
+        Passage(article.text[start:end], article.title, article.published_at, article.id, start)
+        for start, end in split_sentences(article.text)
+    ]
+
+
+def _rival_choices(questions: Sequence[Row], articles: Sequence[Article]) -> list[dict[str, bool]]:
+    """Plain BM25 over the week's paragraphs: the option whose best paragraphs, with the question, score most."""
+    paragraphs = [
+        f"{article.title} {paragraph}"
+        for article in articles
+        for paragraph in article.text.split("\n")
+        if paragraph.strip()
+    ]
+    index = LexicalIndex(paragraphs, EnglishTokens(), WordWeights(k1=0.9, b=0.4))
+    right = []
+    for row in questions:
+        scores = index.scores([f"{row['question']} {option}" for option in row["choices"]])
+        best = np.sort(scores, axis=1)[:, -BEST_PARAGRAPHS:].sum(axis=1)
+        right.append({"bm25": int(np.argmax(best)) == row["answer"]})
+    return right
+
+
+# ------------------------------------------------------------------------------------------------------ all weeks
+def summarise(weeks: Sequence[Row], *, compare: bool) -> dict[str, Any]:
+    """The figures of each year and of all questions, and the curve by week."""
+    years = sorted({week["week"][:4] for week in weeks})
+    report: dict[str, Any] = {
+        "sets": {year: _part([w for w in weeks if w["week"].startswith(year)]) for year in years},
+        "mean": _part(weeks),
+        "weeks": [
+            {
+                "week": week["week"],
+                "n": len(week["asked"]),
+                "mc_accuracy": round(
+                    100 * float(np.mean([a["right_choice"] for a in week["asked"]])), 2
+                ),
+            }
+            for week in weeks
+        ],
+    }
+    if compare:
+        report["comparators"] = _compared(weeks)
+    return report
+
+
+def _asked_in(weeks: Sequence[Row]) -> list[Asked]:
+    return [Asked(**asked) for week in weeks for asked in week["asked"]]
+
+
+def _part(weeks: Sequence[Row]) -> dict[str, Any]:
+    articles = sum(week["articles"] for week in weeks)
+    stored = sum(week["stored"] for week in weeks)
+    return figures(_asked_in(weeks)) | {
+        "facts_per_article": round(stored / max(articles, 1), 2),
+        "stored_share": round(stored / max(sum(week["sentences"] for week in weeks), 1), 4),
+        "seconds_per_article": round(sum(week["seconds"] for week in weeks) / max(articles, 1), 4),
+        "articles": articles,
+    }
+
+
+def _compared(weeks: Sequence[Row]) -> dict[str, Any]:
+    rows = _asked_in(weeks)
+    sentences = max(sum(week["sentences"] for week in weeks), 1)
+    found_all = max(sum(row.found_all for row in rows), 1)
+    cosine = {
+        threshold: {
+            "stored_share": round(
+                sum(week["cosine"][threshold]["stored"] for week in weeks) / sentences, 4
+            ),
+            "recall@10_kept": round(
+                sum(week["cosine"][threshold]["found"] for week in weeks) / found_all, 4
+            ),
+        }
+        for threshold in map(str, COSINE_THRESHOLDS)
+    }
+    return {
+        **{name: {"mc_accuracy": value} for name, value in rivals_accuracy(rows).items()},
+        "store everything": {"recall@10_kept": 1.0, "stored_share": 1.0},
+        "cosine threshold": cosine,
+    }
