@@ -14,7 +14,7 @@ from kb.retrieve import Asked, Rarity, StoredFact, rank, read_question
 from kb.sentence import Sentence, read_sentence
 from kb.shelf import Shelf
 from kb.values import Article, Draft, content_id
-from kb.verdicts import Bench, Ruling, judge
+from kb.verdicts import Bench, Ruling, judge, twins_of
 from kb.words import plain, terms
 
 NEAR_SENTENCE = 8  # facts taken near the sentence, by vector
@@ -140,7 +140,15 @@ class Examiner:
         return unpack(pack(self._embedder.embed(texts)), self._embedder.dim)
 
     def _rule(self, prepared: _Prepared, rarity: Rarity) -> Ruling:
-        bench = Bench(prepared.sentence, rarity, self._answerability.known_threshold)
+        sentence = prepared.sentence
+        places = (sentence.place_of(asked.question) for asked in prepared.asked)
+        bench = Bench(
+            sentence=sentence,
+            rarity=rarity,
+            threshold=self._answerability.known_threshold,
+            twins=twins_of(sentence, prepared.near),
+            places=tuple(place for place in places if place is not None),
+        )
         judgements = []
         for asked in prepared.asked:
             ranked = rank(asked, prepared.near, rarity=rarity, answerability=self._answerability)

@@ -1,5 +1,6 @@
 """A sentence of the article being learned, taken apart once for all its questions."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,6 +8,7 @@ from kb.dates import DateSpan, dates
 from kb.protocols import FloatArray
 from kb.quantities import Quantity, quantities
 from kb.values import Article, Draft, Question
+from kb.words import terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +21,23 @@ class Sentence:
     vector: FloatArray
     quantities: tuple[Quantity, ...]
     dates: tuple[DateSpan, ...]
+    names: tuple[tuple[int, int], ...]  # spans of the names that were found in it
+    terms: frozenset[str]
+
+    def place_of(self, question: Question) -> tuple[int, int] | None:
+        """Where the question's answer stands in the sentence."""
+        if question.answer_start_char is None or question.answer_end_char is None:
+            return None
+        return (
+            question.answer_start_char - self.start_char,
+            question.answer_end_char - self.start_char,
+        )
 
     def quantity_at(self, question: Question) -> Quantity | None:
         """The number that the question's answer is, with what follows it in the sentence."""
-        if question.answer_start_char is None or question.answer_end_char is None:
+        if (place := self.place_of(question)) is None:
             return None
-        start = question.answer_start_char - self.start_char
-        end = question.answer_end_char - self.start_char
+        start, end = place
         for number in self.quantities:
             if number.start_char < end and start < number.end_char:
                 return number
@@ -42,4 +54,12 @@ def read_sentence(draft: Draft, article: Article, vector: FloatArray) -> Sentenc
         vector=vector,
         quantities=quantities(quote),
         dates=dates(quote, article.published_at),
+        names=tuple(
+            sorted(
+                match.span()
+                for name in draft.names
+                for match in re.finditer(re.escape(name), quote)
+            )
+        ),
+        terms=frozenset(terms(quote)),
     )

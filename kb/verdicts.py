@@ -4,7 +4,7 @@ A wrong confirmation loses news and a wrong conflict cries wolf, so both need th
 clear answer; whatever is unsure is added.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,8 +13,9 @@ from kb.dates import must_differ
 from kb.quantities import Quantity, count_the_same, is_different, is_same, surroundings, unify
 from kb.retrieve import Asked, Rarity, Scored, StoredFact, quoted_share
 from kb.sentence import Sentence
+from kb.twins import Spoken, Twin, find_twin
 from kb.values import AnswerKind, Draft, Question, Verdict
-from kb.words import stem
+from kb.words import plain, stem
 
 NEAREST = 3
 
@@ -25,6 +26,7 @@ ALONE_AT = 0.85  # the same where nothing says what a number counts
 LIKENESS_AT = 0.75  # Jaccard index of two questions that are one
 FEWEST_TERMS = 4  # a question of fewer content words fits too many sentences to tell a conflict
 FEWEST_CONFIRMING = 3  # or to tell that two say the same
+TWIN_AT = 0.6  # share of content words from which two sentences are compared word by word
 # What one person, body or place does alone: elsewhere two names are two who did it.
 _ALONE = """
 appointed arrested based became beat born captured chosen convicted crowned defeated died elected fired
@@ -36,6 +38,7 @@ _ALONE_STEMS = frozenset(stem(word) for word in f"{_ALONE} win wins winning beco
 _ONCE = "begin begins due launch launches open opens scheduled set start starts takes"
 _ONCE_STEMS = _ALONE_STEMS | frozenset(stem(word) for word in _ONCE.split())
 SAME_NEWS = timedelta(days=10)  # sentences further apart in time speak of different days
+REPRINTED_WITHIN = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +81,60 @@ class Bench:
     sentence: Sentence
     rarity: Rarity
     threshold: float
+    twins: Mapping[str, Twin]  # by id of the fact
+    places: tuple[tuple[int, int], ...]  # of the answers of all its questions
+
+    def asks_what_differs(self, question: Question, twin: Twin) -> bool:
+        """Whether the question asks for what the twin has otherwise; every one does when none of them asks for it."""
+        if twin.place is None or not twin.rival:
+            return False
+        asking = [place for place in self.places if _meet(place, twin.place)]
+        return not asking or self.sentence.place_of(question) in asking
+
+
+def _meet(a: tuple[int, int], b: tuple[int, int]) -> bool:
+    return a[0] < b[1] and b[0] < a[1]
+
+
+def twins_of(sentence: Sentence, facts: Iterable[StoredFact]) -> dict[str, Twin]:
+    """The facts that say what the sentence says, or the same with one thing otherwise."""
+    ours = Spoken(sentence.text, sentence.quantities, sentence.dates, sentence.names)
+    found = {}
+    for fact in facts:
+        longest = max(len(sentence.terms), len(fact.quote_terms))
+        is_near = len(sentence.terms & fact.quote_terms) >= TWIN_AT * longest
+        if not is_near or (_other_days(sentence, fact) and not _is_reprint(sentence, fact)):
+            continue
+        theirs = Spoken(fact.quote, fact.quantities, fact.dates, fact.spans)
+        if (twin := find_twin(ours, theirs)) is not None:
+            found[fact.id] = twin
+    return found
+
+
+def _is_reprint(sentence: Sentence, fact: StoredFact) -> bool:
+    """Whether the same words were printed twice within days: "today" is then the day of the first."""
+    if sentence.published_at is None or fact.published_at is None:
+        return False
+    is_soon = abs(sentence.published_at - fact.published_at) <= REPRINTED_WITHIN
+    return is_soon and plain(sentence.text) == plain(fact.quote)
 
 
 def judge(asked: Asked, ranked: Sequence[Scored], bench: Bench) -> Judgement:
     """Decide on one question with its answer."""
     question = asked.question
     nearest = tuple(ranked[:NEAREST])
+    twins = [(one, twin) for one in ranked if (twin := bench.twins.get(one.fact.id)) is not None]
+    for one, twin in twins:
+        if twin.place is None:
+            return Judgement(question, Verdict.CORROBORATED, "same words", one, nearest)
+    for one, twin in twins:
+        if bench.asks_what_differs(question, twin):
+            reason = f"another answer: {twin.rival}"
+            return Judgement(question, Verdict.CONFLICTING, reason, one, nearest)
     likely = [one for one in ranked if one.scores.probability >= bench.threshold]
     for one in likely:
-        if confirms(asked, one.fact, bench):
+        # A sentence that has one thing otherwise does not confirm the rest.
+        if one.fact.id not in bench.twins and confirms(asked, one.fact, bench):
             return Judgement(question, Verdict.CORROBORATED, "same answer", one, nearest)
     for one in likely:
         if (rival := conflicting_answer(asked, one.fact, bench)) is not None:
