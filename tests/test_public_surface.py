@@ -36,7 +36,7 @@ def test_others_take_only_what_is_exported(package):
     taken = {
         f"{source.name}:{node.lineno} {alias.name}"
         for source in (*SOURCES, *SCRIPTS)
-        if package not in (source.package, PROGRAMS.get(source.name))
+        if package not in {source.package, *PROGRAMS.get(source.name, ())}
         for node in ast.walk(source.tree)
         if isinstance(node, ast.ImportFrom) and node.module == package and not node.level
         for alias in node.names
