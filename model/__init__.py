@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from model.embed import Encoder, load_encoder
 from model.errors import CheckpointError, DataError, ModelError
+from model.read import Reader, load_reader
 from model.tag import Span, Tagger, Word, load_tagger
 
 __all__ = [
@@ -11,9 +12,11 @@ __all__ = [
     "DataError",
     "Encoder",
     "ModelError",
+    "Reader",
     "Span",
     "Tagger",
     "Word",
     "load_encoder",
+    "load_reader",
     "load_tagger",
 ]

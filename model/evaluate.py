@@ -14,9 +14,11 @@ from types import MappingProxyType
 from typing import Any
 
 from model.checkpoint import current_commit
-from model.embed import load_encoder
+from model.embed import Encoder, load_encoder
 from model.errors import ModelError
 from model.evaluate_classification import ClassificationSuite
+from model.evaluate_reader import FOLDER as READER
+from model.evaluate_reader import evaluate_reader
 from model.evaluate_search import CODE, TEXT, SearchSuite
 from model.evaluate_similarity import SimilaritySuite
 from model.protocols import ModelUnderTest
@@ -31,6 +33,7 @@ SUITES: Mapping[str, Callable[[Path], LoadedSuite]] = MappingProxyType(
         "codesearch": functools.partial(SearchSuite, kind=CODE),
     }
 )
+"""Suites of an encoder; `reader` is another model's."""
 OURS = "ours"
 
 
@@ -40,11 +43,11 @@ def evaluate_suite(
     """Run one suite.
 
     Args:
-        suite: one of `SUITES`.
+        suite: one of `SUITES`, or `reader`.
         data: the folder with the suite's sets, or one that holds it under the name that such data
             goes by, or under `eval/` and that name.
         compare: also run the encoder's variants and the comparators, timed in turns with it.
-        encoder: the encoder to evaluate, by default the packaged one.
+        encoder: the encoder to evaluate, or to read with, by default the packaged one.
 
     Returns:
         The report; see the project's description of the contract.
@@ -53,8 +56,12 @@ def evaluate_suite(
         ModelError: the suite is not known, its data is missing, a vector is not finite, or a
             library is not installed.
     """
+    if suite == READER:
+        if encoder is not None and not isinstance(encoder, Encoder):
+            raise ModelError("the packaged reader reads with an encoder of ours")
+        return evaluate_reader(data, compare=compare, encoder=encoder)
     if suite not in SUITES:
-        raise ModelError(f"unknown suite {suite!r}; there is {', '.join(SUITES)}")
+        raise ModelError(f"unknown suite {suite!r}; there is {', '.join((*SUITES, READER))}")
     loaded = SUITES[suite](data)
     model = encoder if encoder is not None else load_encoder()
     began = time.perf_counter()

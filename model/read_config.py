@@ -1,0 +1,80 @@
+"""Settings of the reader and of its training, as values; named presets are functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderConfig:
+    """What a reader is; stored beside its weights."""
+
+    preset: str
+    """Part of the reader's name."""
+    n_layer: int = 2
+    n_embd: int = 96
+    n_head: int = 3
+    mlp_width: int = 192
+    match_width: int = 48
+    """Of the vectors by which words of one side look for their like on the other."""
+    pair_width: int = 32
+    """Of the vectors by which the first and the last word of a span are held together."""
+    reach: int = 2
+    """Words to either side that a convolution sees."""
+    max_span_words: int = 16
+    """No answer is longer."""
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that do not go together."""
+        sizes = (self.n_layer, self.mlp_width, self.match_width, self.pair_width)
+        even = self.n_embd % (2 * self.n_head) == 0
+        if not even or min(*sizes, self.reach, self.max_span_words) < 1:
+            raise ValueError(f"sizes of the reader do not go together: {self}")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTrainConfig:
+    """How a reader is trained: on every source first, then on whole paragraphs."""
+
+    first_steps: int
+    """Steps on every source."""
+    last_steps: int
+    """Steps afterwards, mostly on questions that people asked of whole paragraphs."""
+    again_steps: int = 0
+    """Steps after these, with a second rise of the learning rate, and news among the questions."""
+    batch_size: int = 16
+    """Pairs per step."""
+    learning_rate: float = 1e-3
+    """Peak of the schedule: a short rise, then a cosine fall."""
+    again_share: float = 0.5
+    """Of that peak, the second one."""
+    weight_decay: float = 0.03
+    dropout: float = 0.15
+    """Share of each state left out within blocks."""
+    word_dropout: float = 0.2
+    """Share of each word's vector left out."""
+    average: float = 0.998
+    """The shipped weights are a running mean with this memory."""
+    max_questions: int = 1_000_000
+    """Questions taken from each source."""
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPreset:
+    """A reader and its training."""
+
+    reader: ReaderConfig
+    train: ReadTrainConfig
+
+
+def tiny() -> ReadPreset:
+    """Seconds on one core; for tests and a first look, not for use."""
+    reader = ReaderConfig("tiny", n_layer=1, n_embd=32, n_head=2, mlp_width=32, match_width=8)
+    train = ReadTrainConfig(6, 6, batch_size=8, average=0.8, max_questions=60)
+    return ReadPreset(reader, train)
+
+
+def small() -> ReadPreset:
+    """The shipped reader."""
+    return ReadPreset(ReaderConfig("small"), ReadTrainConfig(1280, 2240, again_steps=2880))

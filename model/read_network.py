@@ -1,0 +1,240 @@
+"""The reader while it is trained: words of question and passage together through a small transformer.
+
+A word comes with its vector, its tags and counted features, and with the mean of the other side's words that
+are like it. Blocks are the trunk's (`transformer.py`) with a convolution in front. All spans of a passage and
+"none" share one softmax, so that the scores of a span and of its absence can be compared.
+`read_forward.py` runs the same network by numpy alone.
+
+Shapes: B rows, L places, D width of word vectors, F features, C n_embd, M match_width, E pair_width, S
+max_span_words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from model.config import TrunkConfig
+from model.read_config import ReaderConfig
+from model.read_features import FEATURES
+from model.read_layout import PADDING, PASSAGE, QUESTION, Rows
+from model.read_words import NAME_TAGS
+from model.transformer import ROTARY_BASE, RMSNorm, SwiGLU
+
+VECTOR_SIZE = 16.0
+"""Word vectors of length one are multiplied by this: their numbers are then about one."""
+IMPOSSIBLE = -1e9
+
+
+@dataclass(frozen=True, slots=True)
+class RowTensors:
+    """`Rows` as tensors."""
+
+    vectors: Tensor
+    parts: Tensor
+    names: Tensor
+    features: Tensor
+    sides: Tensor
+
+    @classmethod
+    def of(cls, rows: Rows) -> RowTensors:
+        """The same numbers."""
+        return cls(
+            torch.from_numpy(rows.vectors),
+            torch.from_numpy(rows.parts).long(),
+            torch.from_numpy(rows.names).long(),
+            torch.from_numpy(rows.features),
+            torch.from_numpy(rows.sides),
+        )
+
+
+class SharedDropout(nn.Module):
+    """Leave out the same numbers of every place of a row: one mask a row costs next to nothing."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, L, C) to (B, L, C)."""
+        if not self.training or self.share == 0:
+            return x
+        kept = torch.rand(x.shape[0], 1, x.shape[2]) >= self.share
+        return x * (kept / (1 - self.share))
+
+
+class ReadAttention(nn.Module):
+    """Attention of every place to all filled places of its row, by rotary positions."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.q, self.k, self.v, self.o = (nn.Linear(width, width, bias=False) for _ in range(4))
+
+    def forward(self, x: Tensor, turns: tuple[Tensor, Tensor], is_filled: Tensor) -> Tensor:
+        """(B, L, C) to (B, L, C)."""
+        B, L, C = x.shape
+        shape = (B, L, self.heads, C // self.heads)
+        q, k = (_turned(part(x).view(shape), turns).transpose(1, 2) for part in (self.q, self.k))
+        v = self.v(x).view(shape).transpose(1, 2)
+        seen = is_filled[:, None, None]
+        found = functional.scaled_dot_product_attention(q, k, v, attn_mask=seen)
+        out: Tensor = self.o(found.transpose(1, 2).reshape(B, L, C))
+        return out
+
+
+class ReadBlock(nn.Module):
+    """Convolution, attention and feed-forward, each added to what it was given."""
+
+    def __init__(self, config: ReaderConfig, dropout: float) -> None:
+        super().__init__()
+        C = config.n_embd
+        self.reach = config.reach
+        self.near_norm, self.attention_norm, self.mlp_norm = RMSNorm(C), RMSNorm(C), RMSNorm(C)
+        self.near = nn.Parameter(torch.randn(2 * config.reach + 1, C) * 0.2)
+        self.attention = ReadAttention(C, config.n_head)
+        trunk = TrunkConfig(config.n_layer, C, config.n_head, config.n_head, config.mlp_width)
+        self.mlp = SwiGLU(trunk)
+        self.dropout = SharedDropout(dropout)
+
+    def forward(self, x: Tensor, turns: tuple[Tensor, Tensor], is_filled: Tensor) -> Tensor:
+        """(B, L, C) to (B, L, C)."""
+        # As an image of one line whose channels come last, the convolution takes a third of the time.
+        line = (self.near_norm(x) * is_filled[:, :, None]).transpose(1, 2)[:, :, None]
+        line = line.to(memory_format=torch.channels_last)
+        kernel = self.near.T[:, None, None]
+        near = functional.conv2d(line, kernel, padding=(0, self.reach), groups=x.shape[2])
+        x = x + self.dropout(near[:, :, 0].transpose(1, 2))
+        x = x + self.dropout(self.attention(self.attention_norm(x), turns, is_filled))
+        out: Tensor = x + self.dropout(self.mlp(self.mlp_norm(x)))
+        return out
+
+
+class ReadNetwork(nn.Module):
+    """Rows to the scores of all spans and of none."""
+
+    def __init__(self, config: ReaderConfig, *, dim: int, parts: int, dropout: tuple[float, float]):
+        """Set up with random weights.
+
+        Args:
+            config: the sizes.
+            dim: width of the words' vectors.
+            parts: parts of speech, the unknown one counted.
+            dropout: share of states and of word vectors left out in training.
+        """
+        super().__init__()
+        C = config.n_embd
+        self.config = config
+        self.inlet = nn.Linear(dim, C, bias=False)
+        self.value = nn.Linear(dim, C, bias=False)
+        self.alike = nn.Linear(C, C, bias=False)
+        self.common = nn.Linear(C, C, bias=False)
+        self.match = nn.Linear(dim, config.match_width, bias=False)
+        self.feature = nn.Linear(FEATURES, C)
+        self.part = nn.Parameter(torch.randn(parts, C) * 0.1)
+        self.name = nn.Parameter(torch.randn(NAME_TAGS, C) * 0.1)
+        self.blocks = nn.ModuleList(ReadBlock(config, dropout[0]) for _ in range(config.n_layer))
+        self.out_norm = RMSNorm(C)
+        self.pool = nn.Linear(C, 2, bias=False)
+        self.first, self.last = nn.Linear(C, C), nn.Linear(C, C)
+        self.first_pair = nn.Linear(C, config.pair_width, bias=False)
+        self.last_pair = nn.Linear(C, config.pair_width, bias=False)
+        self.length = nn.Parameter(torch.zeros(config.max_span_words))
+        self.none_in = nn.Linear(3 * C, C)
+        self.none_out = nn.Linear(C, 1)
+        self.word_dropout = SharedDropout(dropout[1])
+        self.dropout = SharedDropout(dropout[0])
+        self.none_dropout = nn.Dropout(dropout[0])
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=0.7 * module.in_features**-0.5)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def forward(self, rows: RowTensors) -> tuple[Tensor, Tensor]:
+        """Score.
+
+        Returns:
+            Scores of spans by first word and length, float32 (B, L, S), impossible ones very low;
+            and of none, float32 (B,).
+        """
+        is_question, is_passage = rows.sides == QUESTION, rows.sides == PASSAGE
+        is_filled = rows.sides != PADDING
+        turns = _turns(rows.sides.shape[1], self.config.n_embd // self.config.n_head)
+        x = self.enter(rows) * is_filled[:, :, None]
+        for block in self.blocks:
+            x = block(x, turns, is_filled)
+        x = self.dropout(self.out_norm(x))  # (B, L, C)
+        pools = self.pool(x)  # (B, L, 2)
+        asked = _pooled(x, pools[:, :, 0], is_question)
+        told = _pooled(x, pools[:, :, 1], is_passage)
+        missed = x.masked_fill(~is_question[:, :, None], IMPOSSIBLE).amax(dim=1)
+        hidden = functional.silu(self.none_in(torch.cat((asked, told, missed), dim=1)))
+        none = self.none_out(self.none_dropout(hidden))[:, 0]
+        return self._spans(x, asked, is_passage), none
+
+    def enter(self, rows: RowTensors) -> Tensor:
+        """What each word comes with, float32 (B, L, C)."""
+        vectors = self.word_dropout(rows.vectors * VECTOR_SIZE)
+        keys = functional.relu(self.match(vectors))
+        likeness = keys @ keys.transpose(1, 2) * self.config.match_width**-0.5  # (B, L, L)
+        is_other = (rows.sides[:, :, None] != rows.sides[:, None]) & (rows.sides > 0)[:, None]
+        shares = likeness.masked_fill(~is_other, IMPOSSIBLE).softmax(dim=-1)
+        values = self.value(vectors)
+        like = shares @ values  # (B, L, C)
+        own = self.inlet(vectors) + self.alike(like) + self.common(values * like)
+        tags = self.part[rows.parts] + self.name[rows.names]
+        out: Tensor = own + tags + self.feature(rows.features)
+        return out
+
+    def _spans(self, x: Tensor, asked: Tensor, is_passage: Tensor) -> Tensor:
+        C, E, S = self.config.n_embd, self.config.pair_width, self.config.max_span_words
+        L = x.shape[1]
+        first = (x @ self.first(asked)[:, :, None])[:, :, 0] * C**-0.5  # (B, L)
+        last = (x @ self.last(asked)[:, :, None])[:, :, 0] * C**-0.5
+        last = last.masked_fill(~is_passage, IMPOSSIBLE)
+        first = first.masked_fill(~is_passage, IMPOSSIBLE)
+        bound = self.first_pair(x) @ self.last_pair(x).transpose(1, 2) * E**-0.5  # (B, L, L)
+        ends = torch.arange(L)[:, None] + torch.arange(S)  # (L, S)
+        inside = ends.clamp(max=L - 1)
+        band = bound.gather(2, inside.expand(len(x), L, S))
+        scores = first[:, :, None] + last[:, inside] + band + self.length
+        possible: Tensor = scores.masked_fill(ends >= L, IMPOSSIBLE)
+        return possible
+
+
+def _turns(length: int, width: int) -> tuple[Tensor, Tensor]:
+    """Rotary angles of a head (Su et al. 2021), cosine and sine, (L, 1, D / 2)."""
+    exponents = torch.arange(0, width, 2, dtype=torch.float32) / width
+    angles = torch.arange(length, dtype=torch.float32)[:, None] * ROTARY_BASE**-exponents
+    return angles.cos()[:, None], angles.sin()[:, None]
+
+
+def _turned(x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
+    """Turn heads (B, L, H, D) by their positions."""
+    left, right = x.chunk(2, dim=-1)
+    cos, sin = turns
+    return torch.cat((left * cos - right * sin, right * cos + left * sin), dim=-1)
+
+
+def _pooled(x: Tensor, scores: Tensor, is_there: Tensor) -> Tensor:
+    """Mean of states weighed by scores, (B, C)."""
+    shares = scores.masked_fill(~is_there, IMPOSSIBLE).softmax(dim=1)
+    return (shares[:, None] @ x)[:, 0]
+
+
+def span_loss(spans: Tensor, none: Tensor, right: Tensor) -> Tensor:
+    """Mean of minus the log of the share of the right spans, or of none where there is no right one.
+
+    Args:
+        spans: float32 (B, L, S).
+        none: float32 (B,).
+        right: bool (B, L, S).
+    """
+    everything = torch.cat((none[:, None], spans.flatten(1)), dim=1)
+    is_right = torch.cat((~right.flatten(1).any(dim=1, keepdim=True), right.flatten(1)), dim=1)
+    total = everything.logsumexp(dim=1)
+    return (total - everything.masked_fill(~is_right, -torch.inf).logsumexp(dim=1)).mean()
