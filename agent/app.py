@@ -15,12 +15,11 @@ from agent.errors import ConfigError
 from agent.fetch import Fetcher
 from agent.fetch_limits import FetchLimits
 from agent.freshness import CheckPolicy
-from agent.ingest import Reading
+from agent.judgement import load_judgement
 from agent.network import AllowedNetwork
 from agent.service import Service
 from agent.settings import FetchSettings, ScheduleSettings, Settings
-from kb import Answerability, HomeLock, KnowledgeBase
-from model import load_encoder, load_tagger
+from kb import HomeLock, KnowledgeBase
 
 logger = logging.getLogger(__name__)
 
@@ -42,20 +41,21 @@ def open_service(settings: Settings, home: Path, *, stop: Event | None = None) -
     Raises:
         StoreBusy: another process owns the home.
         StoreError, MigrationError: the store cannot be opened.
-        ModelError: the weights cannot be loaded.
+        ModelError, ConfigError: the weights cannot be loaded.
     """
     stop = stop or Event()
     with HomeLock(home, wait_s=settings.kb.lock_wait_s), new_collector(settings, stop) as collector:
-        reading = Reading(load_encoder(settings.model.encoder), load_tagger(settings.model.tagger))
+        judgement = load_judgement(settings)
         kb = KnowledgeBase.open(
             home,
-            reading.embedder,
-            Answerability.load(settings.model.answerability),
+            judgement.reading.embedder,
+            judgement.answerability,
+            rereader=judgement.rereader,
             database_url=settings.kb.database_url,
             chroma_url=settings.kb.chroma_url,
         )
         try:
-            yield Service(kb, reading, settings, home=home, collector=collector)
+            yield Service(kb, judgement, settings, home=home, collector=collector)
         finally:
             kb.close()
 

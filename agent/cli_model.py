@@ -1,5 +1,6 @@
 """`tidings evaluate` and `tidings train`: the model's own work, without a knowledge base."""
 
+import contextlib
 import json
 from enum import StrEnum
 from pathlib import Path
@@ -7,10 +8,13 @@ from typing import Annotated, Any
 
 import platformdirs
 import typer
+from rich.console import Console
 from rich.text import Text
 
 from agent import render
 from agent.errors import ConfigError
+from agent.progress import SilentProgress
+from agent.quiz import Weeks
 from agent.session import Session
 
 
@@ -19,6 +23,7 @@ class Head(StrEnum):
 
     EMBED = "embed"
     TAG = "tag"
+    READ = "read"
 
 
 class PresetName(StrEnum):
@@ -28,6 +33,9 @@ class PresetName(StrEnum):
     SMALL = "small"
 
 
+SMOKE_EVERY = 1_000_000
+"""Of all weeks the first."""
+
 Data = Annotated[
     Path | None, typer.Option("--data", help="The data folder. Default: TIDINGS_DATA.")
 ]
@@ -35,7 +43,12 @@ Data = Annotated[
 
 def evaluate(
     context: typer.Context,
-    suite: Annotated[str, typer.Argument(help="sts, classification, retrieval or codesearch")],
+    suite: Annotated[
+        str,
+        typer.Argument(
+            help="sts, classification, retrieval, codesearch, reader, realtimeqa or novelty"
+        ),
+    ],
     report_file: Annotated[Path, typer.Option("--json", help="Where the report goes.")],
     data: Data = None,
     compare: Annotated[
@@ -45,15 +58,44 @@ def evaluate(
         Path | None,
         typer.Option("--encoder", help="The encoder's folder. Default: TIDINGS_MODEL__ENCODER."),
     ] = None,
+    weeks: Annotated[
+        str, typer.Option(help="Of realtimeqa: FROM..TO, each YYYYMMDD or the beginning of it.")
+    ] = "2025..2025",
+    every: Annotated[int, typer.Option(min=1, help="Of realtimeqa: only every N-th week.")] = 1,
+    smoke: Annotated[bool, typer.Option("--smoke", help="Of realtimeqa: one week.")] = False,
+    work: Annotated[
+        Path | None,
+        typer.Option(help="Of realtimeqa: keeps a killed run. Default: the report's name, .run"),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=2, help="Of novelty: at most so many articles.")
+    ] = None,
 ) -> None:
-    """Evaluate the encoder and write a JSON report."""
+    """Evaluate a part of the model, or the whole program, and write a JSON report."""
+    from agent.evaluate_news import NEWS_SUITES, NewsOptions, evaluate_news
     from model import load_encoder
     from model.evaluate import evaluate_suite  # loads the comparators' libraries
 
     session: Session = context.obj
     folder = _data_folder(context, data)
-    loaded = load_encoder(encoder or session.settings.model.encoder)
-    report = evaluate_suite(suite, folder, compare=compare, encoder=loaded)
+    settings = session.settings
+    if encoder is not None:
+        chosen = settings.model.model_copy(update={"encoder": encoder})
+        settings = settings.model_copy(update={"model": chosen})
+    if suite in NEWS_SUITES:
+        options = NewsOptions(
+            compare=compare,
+            weeks=_weeks(weeks, every=SMOKE_EVERY if smoke else every),
+            limit=limit,
+            work=work or report_file.with_suffix(".run"),
+        )
+        console = Console(stderr=True)
+        silent = contextlib.nullcontext(SilentProgress())
+        with render.TerminalProgress(console) if console.is_terminal else silent as progress:
+            report = evaluate_news(suite, folder, settings, options, progress)
+    else:
+        loaded = load_encoder(settings.model.encoder)
+        report = evaluate_suite(suite, folder, compare=compare, encoder=loaded)
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
     try:
         report_file.write_text(text + "\n", encoding="utf-8")
@@ -62,6 +104,13 @@ def evaluate(
     out = render.stdout_console()
     for name, metrics in {**report["sets"], "mean": report["mean"]}.items():
         out.print(Text(f"{name:<16} {_on_one_line(metrics)}"))
+
+
+def _weeks(written: str, *, every: int) -> Weeks:
+    first, dots, last = written.partition("..")
+    if not (dots and first.isdigit() and last.isdigit()):
+        raise ConfigError(f"--weeks {written}: not FROM..TO, such as 202501..202506")
+    return Weeks(first, last, every)
 
 
 def _on_one_line(metrics: dict[str, Any]) -> str:
@@ -93,6 +142,13 @@ def train(
         from model.tag_train import train as train_tag
 
         train_tag(folder, out, TagTrainConfig(seed=seed))
+        return
+    if head is Head.READ:
+        from model import read_config
+        from model.read_train import train_read
+
+        is_tiny = preset is PresetName.TINY
+        train_read(read_config.tiny() if is_tiny else read_config.small(), folder, out, seed=seed)
         return
     from model import config
     from model.train import train_embed

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from agent.ingest import Reading
+from agent.judgement import Judgement
 from agent.progress import Progress
 from agent.questions import parse_question
 from agent.quiz import Row, Weeks, read_quiz
@@ -34,9 +34,7 @@ from agent.replay import article_of, learn_replayed
 from agent.sentences import split_sentences
 from kb import (
     Answer,
-    Answerability,
     Article,
-    ChoiceWeights,
     Embedder,
     FloatArray,
     KnowledgeBase,
@@ -57,9 +55,7 @@ KEPT = (Verdict.ADDED, Verdict.CONFLICTING, Verdict.CORROBORATED)
 
 def evaluate_realtimeqa(
     data: Path,
-    reading: Reading,
-    answerability: Answerability,
-    weights: ChoiceWeights,
+    judgement: Judgement,
     weeks: Weeks,
     *,
     work: Path,
@@ -70,9 +66,7 @@ def evaluate_realtimeqa(
 
     Args:
         data: see `agent.quiz.read_quiz`.
-        reading: the model.
-        answerability: how likely a fact answers.
-        weights: how given options are ranked.
+        judgement: the model, and the weights that decide.
         weeks: which of them.
         work: folder for the store and a JSON line a week; what it holds of a killed run is used.
         compare: run the comparators beside it.
@@ -88,16 +82,23 @@ def evaluate_realtimeqa(
     settings = {
         "weeks": list(quiz.weeks),
         "compare": compare,
-        "encoder": reading.embedder.name,
-        "answerability": list(answerability.weights),
-        "choices": list(weights.weights),
+        "encoder": judgement.reading.embedder.name,
+        "reader": judgement.rereader.weights.reader,
+        "weights": [
+            list(judgement.answerability.weights),
+            list(judgement.rereader.weights.weights),
+            list(judgement.choices.weights),
+        ],
     }
     work.mkdir(parents=True, exist_ok=True)
     done = _finished(work / STATE, settings)
     progress.phase("weeks", len(quiz.weeks))
     progress.advance(len(done))
-    with KnowledgeBase.open(work / HOME, reading.embedder, answerability) as kb:
-        runner = _Runner(kb, reading, answerability, weights, work, compare=compare)
+    embedder = judgement.reading.embedder
+    with KnowledgeBase.open(
+        work / HOME, embedder, judgement.answerability, rereader=judgement.rereader
+    ) as kb:
+        runner = _Runner(kb, judgement, work, compare=compare)
         for week in quiz.weeks[len(done) :]:
             done.append(runner.run(week, quiz.questions[week], quiz.articles.get(week, ())))
             with (work / STATE).open("a", encoding="utf-8") as file:
@@ -130,16 +131,15 @@ class _Runner:
     def __init__(
         self,
         kb: KnowledgeBase,
-        reading: Reading,
-        answerability: Answerability,
-        weights: ChoiceWeights,
+        judgement: Judgement,
         work: Path,
         *,
         compare: bool,
     ) -> None:
-        self._kb, self._reading, self._weights = kb, reading, weights
-        self._answerability, self._work, self._compare = answerability, work, compare
-        self._embedder = _Remembering(reading.embedder)
+        self._kb, self._work, self._compare = kb, work, compare
+        self._reading, self._choices = judgement.reading, judgement.choices
+        self._answerability = judgement.answerability
+        self._embedder = _Remembering(judgement.reading.embedder)
 
     def run(self, week: str, questions: Sequence[Row], rows: Sequence[Row]) -> dict[str, Any]:
         """The record of one week."""
@@ -189,7 +189,7 @@ class _Runner:
             ranked = self._ranked(row)
             before[row["id"]] = {
                 "probability": reply.probability,
-                "known": reply.probability >= self._answerability.answer_threshold,
+                "known": reply.probability >= self._kb.answer_threshold,
                 "right_choice": ranked == row["answer"],
             }
         draft = path.with_suffix(".tmp")
@@ -204,7 +204,7 @@ class _Runner:
     def _ranked(self, row: Row) -> int:
         """The place of the option that the store supports best."""
         ranked = self._kb.rank_choices(
-            parse_question(row["question"]), row["choices"], self._weights
+            parse_question(row["question"]), row["choices"], self._choices
         )
         return int(row["choices"].index(ranked[0].choice))
 
@@ -219,7 +219,7 @@ class _Runner:
             probability_before=before["probability"],
             probability=reply.probability,
             known_before=before["known"],
-            known=reply.probability >= self._answerability.answer_threshold,
+            known=reply.probability >= self._kb.answer_threshold,
             em=exact_match(given, right),
             f1=word_f1(given, right),
             right_choice=self._ranked(row) == row["answer"],

@@ -12,13 +12,14 @@ from agent.collect import Collector
 from agent.errors import ConfigError
 from agent.feed_list import load_feeds
 from agent.fetch import FetchedPage
-from agent.ingest import IngestReport, Reading, ingest
+from agent.ingest import IngestReport, ingest
+from agent.judgement import Judgement
 from agent.moments import parse_as_of, parse_since
 from agent.progress import Progress, SilentProgress
 from agent.questions import parse_question
 from agent.settings import Settings
 from agent.views import JSON, answer_view, as_json, choice_view, fact_view, match_view
-from kb import ChoiceWeights, Feed, FeedState, KnowledgeBase, StoryNews
+from kb import Feed, FeedState, KnowledgeBase, StoryNews
 
 logger = logging.getLogger(__name__)
 
@@ -36,14 +37,15 @@ class Service:
     def __init__(
         self,
         kb: KnowledgeBase,
-        reading: Reading,
+        judgement: Judgement,
         settings: Settings,
         *,
         home: Path,
         collector: Collector,
     ) -> None:
         self.kb = kb
-        self.reading = reading
+        self.reading = judgement.reading
+        self._choices = judgement.choices
         self.settings = settings
         self.home = home
         self._collector = collector
@@ -123,14 +125,8 @@ class Service:
         )
         if options is None:
             return answer_view(reply)
-        ranked = self.kb.rank_choices(question, options, self._choice_weights(), as_of=as_of)
+        ranked = self.kb.rank_choices(question, options, self._choices, as_of=as_of)
         return answer_view(reply) | {"choices": [choice_view(one) for one in ranked]}
-
-    def _choice_weights(self) -> ChoiceWeights:
-        try:
-            return ChoiceWeights.load(self.settings.model.choices)
-        except ValueError as exc:
-            raise ConfigError(str(exc)) from exc
 
     def search(self, arguments: Arguments, _progress: Progress) -> JSON:
         """The facts nearest to a text, best first."""

@@ -178,6 +178,10 @@ class KBSettings(_Group):
     answer_threshold: Share | None = Field(
         None, description="Least probability to answer a question; without it, the shipped one."
     )
+    max_wrong_answer: Share | None = Field(
+        None,
+        description="Share of given answers that may be wrong: chooses `answer_threshold` by the shipped curve.",
+    )
     known_threshold: Share | None = Field(
         None, description="Least probability to take a fact as known; without it, the shipped one."
     )
@@ -190,6 +194,10 @@ class ModelSettings(_Group):
     tagger: Path | None = Field(None, description="Tagger's folder; without it, the shipped one.")
     answerability: Path | None = Field(
         None, description="Coefficients of the answer's probability; without it, the shipped ones."
+    )
+    reader: Path | None = Field(None, description="Reader's folder; without it, the shipped one.")
+    rereading: Path | None = Field(
+        None, description="Coefficients of what the reader finds; without it, the shipped ones."
     )
     choices: Path | None = Field(
         None, description="Coefficients that rank given options; without it, the shipped ones."

@@ -9,6 +9,7 @@ from kb.knowledge_base import KnowledgeBase
 from kb.lock import HomeLock
 from kb.protocols import Embedder, FloatArray
 from kb.reports import FactSource, StoreCounts, StoryNews, StorySummary, VerifyReport
+from kb.reread import Rereader, RereadWeights
 from kb.values import (
     Answer,
     AnswerKind,
@@ -73,6 +74,8 @@ __all__ = [
     "Question",
     "QueuedEntry",
     "RankedChoice",
+    "RereadWeights",
+    "Rereader",
     "Scores",
     "StoreBusy",
     "StoreCounts",

@@ -26,9 +26,11 @@ def match(asked: Asked, one: Scored, fact: Fact) -> Match:
 def answer_span(asked: Asked, one: Scored, stored: Sequence[Question]) -> tuple[int, int] | None:
     """Where the quote answers, in its own characters; None when no span of the kind stands out.
 
-    The answer of a stored question like the one asked comes first, else the fitting span that
-    stands nearest to the question's words.
+    A reader's span comes first, then the answer of a stored question like the one asked, else the
+    fitting span that stands nearest to the question's words.
     """
+    if one.span is not None:
+        return one.span
     choices: list[tuple[float, int, int]] = []
     for question in stored:
         likeness = _likeness(asked.terms, frozenset(terms(question.text)))

@@ -15,9 +15,10 @@ from kb.choices import ChoiceWeights, Option, features_of, read_options
 from kb.errors import IndexMismatch
 from kb.exact import pack, unpack
 from kb.protocols import Embedder, FloatArray
+from kb.reread import Rereader
 from kb.retrieve import Asked, Scored, StoredFact, rank, read_question
 from kb.shelf import Shelf
-from kb.values import Answer, Fact, Match, NoAnswer, Question, RankedChoice
+from kb.values import Answer, AnswerKind, Fact, Match, NoAnswer, Question, RankedChoice
 from kb.vectors import VectorIndex
 
 logger = logging.getLogger(__name__)
@@ -60,11 +61,20 @@ class Asker:
         index: VectorIndex | None,
         embedder: Embedder,
         answerability: Answerability,
+        rereader: Rereader | None = None,
     ) -> None:
+        self._rereader = rereader
         self._shelf = shelf
         self._index = index
         self._embedder = embedder
         self._answerability = answerability
+
+    @property
+    def answer_threshold(self) -> float:
+        """From this probability on an answer is given."""
+        if self._rereader is not None:
+            return self._rereader.weights.answer_threshold
+        return self._answerability.answer_threshold
 
     def answer(
         self,
@@ -79,7 +89,7 @@ class Asker:
         [asked] = self._read([question], window)
         matches = self._matches(connection, [asked], window, limit=limit)[0]
         if threshold is None:
-            threshold = self._answerability.answer_threshold
+            threshold = self.answer_threshold
         return reply(
             question,
             matches,
@@ -134,6 +144,13 @@ class Asker:
         """For each question the likeliest facts, best first."""
         return self._matches(connection, self._read(questions, window), window, limit=limit)
 
+    def nearest(
+        self, connection: Connection, text: str, window: Window, *, limit: int
+    ) -> list[Match]:
+        """The facts nearest to a text, which need be no question: nothing is read for an answer."""
+        asked = self._read([Question(text, AnswerKind.WHAT)], window)
+        return self._matches(connection, asked, window, limit=limit, rereads=False)[0]
+
     def _embed(self, texts: Sequence[str]) -> FloatArray:
         """Vectors as they are stored."""
         return unpack(pack(self._embedder.embed(texts)), self._embedder.dim)
@@ -146,14 +163,23 @@ class Asker:
         ]
 
     def _matches(
-        self, connection: Connection, asked: Sequence[Asked], window: Window, *, limit: int
+        self,
+        connection: Connection,
+        asked: Sequence[Asked],
+        window: Window,
+        *,
+        limit: int,
+        rereads: bool = True,
     ) -> list[list[Match]]:
         if not asked:
             return []
+        near = self._near(connection, asked, window, limit)
         ranked = [
-            self._rank(connection, one, facts)[:limit]
-            for one, facts in zip(asked, self._near(connection, asked, window, limit), strict=True)
+            self._rank(connection, one, facts) for one, facts in zip(asked, near, strict=True)
         ]
+        if rereads:
+            ranked = [self._reread(one, facts) for one, facts in zip(asked, ranked, strict=True)]
+        ranked = [facts[:limit] for facts in ranked]
         shown = {one.fact.id for scored in ranked for one in scored}
         facts = self._load(connection, sorted(shown), window)
         return [in_order(scored, facts, one) for scored, one in zip(ranked, asked, strict=True)]
@@ -213,6 +239,9 @@ class Asker:
             answerability=self._answerability,
         )
 
+    def _reread(self, asked: Asked, ranked: list[Scored]) -> list[Scored]:
+        return ranked if self._rereader is None else self._rereader.reread(asked, ranked)
+
     def _rivals(
         self, connection: Connection, asked: Asked, best: Match, window: Window
     ) -> list[Match]:
@@ -222,7 +251,7 @@ class Asker:
         read = self._shelf.reader.read(connection, seqs.values())
         admitted = [fact for fact in read.values() if window.admits(fact)]
         facts = self._load(connection, [fact.id for fact in admitted], window)
-        scored = self._rank(connection, asked, admitted)
+        scored = self._reread(asked, self._rank(connection, asked, admitted))
         return [match(asked, one, facts[one.fact.id]) for one in scored if one.fact.id in facts]
 
     def _load(

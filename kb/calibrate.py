@@ -6,7 +6,7 @@ sentences, so that the weights are fitted on exactly what they will be used for.
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,11 +19,21 @@ from kb.answerability import FEATURES, Answerability, Matrix
 from kb.exact import ExactVectors, pack, unpack
 from kb.migrations import migrate
 from kb.protocols import Embedder, FloatArray
-from kb.retrieve import Asked, Rarity, StoredFact, features_of, read_fact, read_question
+from kb.retrieve import (
+    Asked,
+    Rarity,
+    Scored,
+    StoredFact,
+    features_of,
+    rank,
+    read_fact,
+    read_question,
+)
 from kb.sql import open_engine, reading, writing
 from kb.values import Question
 
 CANDIDATES = 12  # from each half
+ASKED_CANDIDATES = 40  # the same for one question asked by a user, as `kb.ask` takes
 EMBED_BATCH = 1000
 ASK_BATCH = 100
 
@@ -86,6 +96,25 @@ class Corpus:
             part = slice(start, start + ASK_BATCH)
             found.extend(self._ask(questions[part], asked_at[part]))
         return found
+
+    def rank(
+        self,
+        question: Question,
+        *,
+        asked_at: datetime | None,
+        answerability: Answerability,
+        withheld: Callable[[Passage], bool] = lambda _: False,
+    ) -> tuple[Asked, list[Scored]]:
+        """A question with its candidates, likeliest first, without those withheld."""
+        [vector] = unpack(pack(self._embedder.embed([question.text])), self._embedder.dim)
+        asked = read_question(question, vector, asked_at=asked_at)
+        near = self._vectors.nearest(vector[None], limit=ASKED_CANDIDATES)[0]
+        with reading(self._engine, self._place) as connection:
+            words, counts = sorted(asked.terms), self._rarity.counts
+            found = sql_lexical.find_facts(connection, words, counts, limit=ASKED_CANDIDATES)
+        seqs = [s for s in sorted({*near, *found}) if not withheld(self._passages[s - 1])]
+        facts = [self._fact(seq) for seq in seqs]
+        return asked, rank(asked, facts, rarity=self._rarity, answerability=answerability)
 
     def choose(
         self,

@@ -2,12 +2,13 @@
 
 A quiz names its options, and the right one is rarely the one whose words are nearest to the question:
 all of them are of the week's news. So for each option the facts are asked how well they hold the
-question *and* the option, one by one, with their neighbours, and by whole articles; what is told of an
-option is then set against the others. The weights are fitted outside and loaded as data.
+question *and* the option, one by one and with their neighbours; what is told of an option is then set
+against the others. The weights are fitted outside and loaded as data.
 
 Shapes: N facts, C options, T terms, F features of one option.
 """
 
+import itertools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -52,8 +53,6 @@ class Option:
     text: str
     asked: Asked
     """The question with the option behind it."""
-    alone: FloatArray
-    """Unit vector of the option alone."""
     terms: frozenset[str]
     """Its content words."""
 
@@ -67,22 +66,15 @@ def read_options(
 ) -> tuple[Asked, list[Option]]:
     """Take a question and its options apart; one call of `embed` for all of them."""
     together = [f"{question.text} {option}" for option in options]
-    vectors = embed([question.text, *together, *options])
+    vectors = embed([question.text, *together])
     asked = read_question(question, vectors[0], asked_at=asked_at)
     read = [
         Option(
             text=option,
             asked=read_question(Question(text, question.kind), vector, asked_at=asked_at),
-            alone=alone,
             terms=frozenset(terms(option)),
         )
-        for option, text, vector, alone in zip(
-            options,
-            together,
-            vectors[1 : 1 + len(options)],
-            vectors[1 + len(options) :],
-            strict=True,
-        )
+        for option, text, vector in zip(options, together, vectors[1:], strict=True)
     ]
     return asked, read
 
@@ -146,33 +138,24 @@ def _best(values: Matrix, count: int) -> float:
     return float(np.sort(values)[::-1][:count].mean()) if len(values) else 0.0
 
 
-_SCOPES = ("fact", "near", "article")
 FEATURES: tuple[str, ...] = (
-    *(
-        f"{scope} {name}"
-        for scope in _SCOPES
-        for name in ("mass", "mass 3", "both", "both 3", "both twice", "soft", "likely")
-    ),
-    "vectors",
-    "vectors 3",
+    "words of the likeliest",
+    "words near the likeliest",
+    "words near the nearest",
+    "question and option together",
+    "likely",
+    "likely near",
     "vectors and words",
-    "vectors and words 3",
-    "two vectors",
-    "two vectors 3",
     "mentions",
-    "mentioning articles",
-    "best mention",
-    "best mentions",
-    "mentions among nearest",
-    "share of nearest",
     "numbers",
-    "rarity",
     "words",
     "characters",
+    "rarity",
     "has digits",
     "is no option",
     "in question",
 )
+"""What is told of an option; the last six by itself, the others by the facts."""
 FORMS = ("value", "spread", "behind", "rank")
 COMPARED = tuple(f"{name}: {form}" for form in FORMS for name in FEATURES)
 
@@ -234,46 +217,28 @@ class _Board:
         words = sorted(asked.terms.union(*(option.terms for option in options)))
         self._columns = {word: at for at, word in enumerate(words)}
         self._weights = np.array([rarity.weight(word) for word in words])
-        self._scopes = dict(zip(_SCOPES, self._held(words), strict=True))
-        self._vectors = (
-            np.stack([fact.vector for fact in facts])
-            if facts
-            else np.zeros((0, len(asked.vector)), dtype=np.float32)
-        )
-        self._near = cosines(asked.vector, self._vectors)
-        self._of_question = {
-            scope: held @ self._weight_of(asked.terms) for scope, held in self._scopes.items()
-        }
-        self._liking = _standard(self._of_question["fact"]) + _standard(self._near)
+        self._alone, self._near = self._held(words)
+        vectors = np.array([fact.vector for fact in facts], dtype=np.float32)
+        self._cosines = cosines(asked.vector, vectors.reshape(len(facts), len(asked.vector)))
+        weights = self._weight_of(asked.terms)
+        self._near_question = self._near @ weights
+        self._liking = _standard(self._alone @ weights) + _standard(self._cosines)
         soft = np.exp(SHARPNESS * (self._liking - self._liking.max(initial=0.0)))
         self._soft = soft / soft.sum() if len(soft) else soft
-        self._order = np.argsort(-self._liking, kind="stable")[:NEAREST]
+        self._nearest = np.argsort(-self._liking, kind="stable")[:NEAREST]
         self._plain = [f" {plain(fact.quote)} " for fact in facts]
 
-    def _held(self, words: Sequence[str]) -> tuple[Matrix, Matrix, Matrix]:
-        """How well each fact, with its neighbours, with its article, holds each word; (N, T) each."""
-        facts = self._facts
-        fact = np.array(
-            [
-                [
-                    1.0 if w in f.quote_terms else TITLE_SHARE if w in f.title_terms else 0.0
-                    for w in words
-                ]
-                for f in facts
-            ]
-        ).reshape(len(facts), len(words))
-        near, article = fact.copy(), fact.copy()
-        for at in range(1, len(facts)):
-            one, other = facts[at - 1], facts[at]
-            if one.article_id == other.article_id:
-                if other.start_char - one.start_char <= NEIGHBOUR_CHARS:
-                    near[at] = np.maximum(near[at], NEIGHBOUR_SHARE * fact[at - 1])
-                    near[at - 1] = np.maximum(near[at - 1], NEIGHBOUR_SHARE * fact[at])
-                article[at] = np.maximum(article[at], article[at - 1])
-        for at in range(len(facts) - 2, -1, -1):
-            if facts[at].article_id == facts[at + 1].article_id:
-                article[at] = article[at + 1]
-        return fact, near, article
+    def _held(self, words: Sequence[str]) -> tuple[Matrix, Matrix]:
+        """How well each fact, alone and with its neighbours, holds each word; (N, T) each."""
+        alone = np.array([_shares(fact, words) for fact in self._facts])
+        alone = alone.reshape(len(self._facts), len(words))
+        near = alone.copy()
+        for at, (one, other) in enumerate(itertools.pairwise(self._facts)):
+            is_near = other.start_char - one.start_char <= NEIGHBOUR_CHARS
+            if one.article_id == other.article_id and is_near:
+                near[at + 1] = np.maximum(near[at + 1], NEIGHBOUR_SHARE * alone[at])
+                near[at] = np.maximum(near[at], NEIGHBOUR_SHARE * alone[at + 1])
+        return alone, near
 
     def _weight_of(self, words: frozenset[str]) -> Matrix:
         weights = np.zeros(len(self._columns))
@@ -281,53 +246,40 @@ class _Board:
             weights[self._columns[word]] = self._weights[self._columns[word]]
         return weights
 
-    def tell(self, option: Option) -> list[float]:
+    def tell(self, option: Option) -> tuple[float, ...]:
         """The features of one option."""
         own = option.terms - self._asked.terms or option.terms
         weights = self._weight_of(own)
         total = float(weights.sum()) or 1.0
-        told: list[float] = []
-        covers: dict[str, Matrix] = {}
-        for scope, held in self._scopes.items():
-            mass = held @ weights
-            cover = covers[scope] = mass / total
-            both, sums = self._of_question[scope] * cover, self._of_question[scope] + mass
-            told += [
-                _best(sums, 1),
-                _best(sums, BEST),
-                _best(both, 1),
-                _best(both, BEST),
-                _best(both * cover, 1),
-                float(self._soft @ cover),
-                _best(self._likely * cover, 1),
-            ]
-        together = cosines(option.asked.vector, self._vectors)
-        alone = cosines(option.alone, self._vectors)
-        for values in (together, self._near * covers["near"], self._near * alone):
-            told += [_best(values, 1), _best(values, BEST)]
-        said = f" {_ARTICLE.sub('', plain(option.text))} "
-        mentions = np.array([said in quote for quote in self._plain], dtype=bool)
-        liked = np.maximum(self._liking, 0.0)[mentions]
-        nearest = mentions[self._order]
-        return [
-            *told,
-            float(np.log1p(mentions.sum())),
-            float(np.log1p(len({self._facts[int(n)].article_id for n in mentions.nonzero()[0]}))),
-            _best(liked, 1),
-            _best(liked, BEST),
-            float(nearest.any()),
-            float(covers["near"][self._order].mean()) if len(self._order) else 0.0,
+        mass = self._near @ weights
+        covers, near = self._alone @ weights / total, mass / total
+        nearest = near[self._nearest]
+        return (
+            float(self._soft @ covers),
+            float(self._soft @ near),
+            float(nearest.mean()) if len(nearest) else 0.0,
+            _best(self._near_question + mass, BEST),
+            _best(self._likely * covers, 1),
+            _best(self._likely * near, 1),
+            _best(self._cosines * near, BEST),
+            self._mentions(option),
             self._numbers(option),
-            total / max(len(own), 1),
             float(len(option.terms)),
             float(len(option.text)),
+            total / max(len(own), 1),
             float(any(c.isdigit() for c in option.text)),
             float(_NO_OPTION.search(option.text) is not None),
             len(option.terms & self._asked.terms) / max(len(option.terms), 1),
-        ]
+        )
+
+    def _mentions(self, option: Option) -> float:
+        """How near to the question the facts stand that hold the option word for word; 0 without any."""
+        said = f" {_ARTICLE.sub('', plain(option.text))} "
+        held = np.array([said in quote for quote in self._plain], dtype=bool)
+        return _best(np.maximum(self._liking, 0.0)[held], BEST)
 
     def _numbers(self, option: Option) -> float:
-        """How near to the question the option's own numbers stand; 0 without any."""
+        """The same for those that hold one of its numbers."""
         wanted = [
             one
             for one in option.asked.quantities
@@ -340,6 +292,14 @@ class _Board:
             dtype=bool,
         )
         return _best(np.maximum(self._liking, 0.0)[held], 1)
+
+
+def _shares(fact: StoredFact, words: Sequence[str]) -> list[float]:
+    """How well a fact holds each word: whole, by its title, not at all."""
+    return [
+        1.0 if word in fact.quote_terms else TITLE_SHARE if word in fact.title_terms else 0.0
+        for word in words
+    ]
 
 
 def _standard(values: Matrix) -> Matrix:

@@ -29,12 +29,12 @@ from kb.ledger import Learned, Ledger, decisions_of, skipped_article
 from kb.migrations import migrate
 from kb.protocols import Embedder
 from kb.reports import StoreCounts, VerifyReport
+from kb.reread import Rereader
 from kb.shelf import Shelf
 from kb.sql import open_engine, reading, writing
 from kb.upkeep import Upkeep
 from kb.values import (
     Answer,
-    AnswerKind,
     Article,
     ArticleReport,
     Decision,
@@ -69,6 +69,7 @@ class KnowledgeBase(Archive):
         *,
         embedder: Embedder,
         answerability: Answerability,
+        rereader: Rereader | None = None,
     ) -> None:
         """Join opened parts; `open` is the usual way. Without an index every search is exact."""
         super().__init__(engine, str(home))
@@ -79,7 +80,7 @@ class KnowledgeBase(Archive):
         self._lock = threading.RLock()  # the shelf and the write path
         self._shelf = Shelf(embedder.dim)
         self._examiner = Examiner(embedder, answerability, self._shelf)
-        self._asker = Asker(self._shelf, index, embedder, answerability)
+        self._asker = Asker(self._shelf, index, embedder, answerability, rereader)
         self._upkeep = Upkeep(engine, home, embedder)
         self._waiting = 0  # facts stored since the index was last filled
 
@@ -90,12 +91,14 @@ class KnowledgeBase(Archive):
         embedder: Embedder,
         answerability: Answerability,
         *,
+        rereader: Rereader | None = None,
         database_url: str | None = None,
         chroma_url: str | None = None,
         read_only: bool = False,
     ) -> "KnowledgeBase":
         """Open a home, making it when it is missing, and finish what an interrupted run left undone.
 
+        Without a rereader the answers are those of retrieval alone.
         Does not lock: a writer holds `HomeLock(home)` around this. With `read_only` nothing is written, repaired or
         indexed, and searching is exact over the vectors in SQL.
 
@@ -126,7 +129,14 @@ class KnowledgeBase(Archive):
         except BaseException:
             engine.dispose()
             raise
-        return cls(home, engine, index, embedder=embedder, answerability=answerability)
+        return cls(
+            home,
+            engine,
+            index,
+            embedder=embedder,
+            answerability=answerability,
+            rereader=rereader,
+        )
 
     def close(self) -> None:
         """Index what still waits and let go of the files."""
@@ -286,6 +296,11 @@ class KnowledgeBase(Archive):
             self._waiting = 0
 
     # ------------------------------------------------------------------------------------------------- reading
+    @property
+    def answer_threshold(self) -> float:
+        """From this probability on a question counts as answered."""
+        return self._asker.answer_threshold
+
     def answer(
         self,
         question: Question,
@@ -328,11 +343,10 @@ class KnowledgeBase(Archive):
     ) -> list[Match]:
         """Facts nearest to a text, best first."""
         window = Window(as_of=as_of, publisher=publisher, since=since)
-        question = Question(text, AnswerKind.WHAT)
         with self._lock:
             self._send_to_index()
             with reading(self._engine, self._place) as connection:
-                return self._asker.matches(connection, [question], window, limit=limit)[0]
+                return self._asker.nearest(connection, text, window, limit=limit)
 
     # ------------------------------------------------------------------------------------------------- upkeep
     def verify(self) -> VerifyReport:

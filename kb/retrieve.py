@@ -83,6 +83,7 @@ class Scored:
 
     fact: StoredFact
     scores: Scores
+    span: tuple[int, int] | None = None  # where a reader finds the answer, in the quote
 
 
 def read_question(question: Question, vector: FloatArray, *, asked_at: datetime | None) -> Asked:

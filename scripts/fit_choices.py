@@ -1,6 +1,6 @@
 """Fit the weights of `kb.ChoiceWeights` on news quizzes, and report what they give on a later year.
 
-    python scripts/fit_choices.py --data DIR [--every N] [--cache FILE] [--out kb/choices.json]
+    python scripts/fit_choices.py --data DIR [--every N] [--out kb/choices.json]
 
 The quizzes of `realtimeqa` of 2022 and 2023 are fitted on, those of 2024 choose how far the weights are
 shrunk; nothing after 2024 is read. Each question is asked of all sentences of its week's articles,
@@ -10,7 +10,6 @@ retrieved and scored as the program would.
 import argparse
 import json
 import lzma
-import pickle
 import sys
 import tempfile
 import time
@@ -35,7 +34,7 @@ from model import Encoder, load_encoder
 FITTED_YEARS, DEVELOPMENT_YEAR = (2022, 2023), 2024
 SENTENCES = 30
 """Of an article at most: news tells the main things first."""
-SHRINKINGS = (0.003, 0.01, 0.03, 0.1, 0.3)
+SHRINKINGS = (0.03, 0.1, 0.3, 1.0)
 OUT = Path(__file__).resolve().parents[1] / "kb" / "choices.json"
 
 Floats = npt.NDArray[np.float64]
@@ -56,12 +55,7 @@ def main() -> int:
     options = _options()
     started = time.perf_counter()
     encoder = load_encoder()
-    if options.cache and options.cache.exists():
-        quizzes: list[Quiz] = pickle.loads(options.cache.read_bytes())
-    else:
-        quizzes = list(_read(options.data / "realtimeqa", encoder, options.every))
-        if options.cache:
-            options.cache.write_bytes(pickle.dumps(quizzes))
+    quizzes = list(_read(options.data / "realtimeqa", encoder, options.every))
     fitted = [quiz for quiz in quizzes if int(quiz.week[:4]) in FITTED_YEARS]
     kept = [quiz for quiz in quizzes if int(quiz.week[:4]) == DEVELOPMENT_YEAR]
     found = {shrinking: fit(fitted, shrinking) for shrinking in SHRINKINGS}
@@ -90,7 +84,6 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the training data")
     parser.add_argument("--every", type=int, default=1, help="only every N-th week")
-    parser.add_argument("--cache", type=Path, help="file that keeps the features")
     parser.add_argument("--out", type=Path, default=OUT)
     return parser.parse_args()
 

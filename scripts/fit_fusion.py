@@ -57,6 +57,8 @@ GRAM_WEIGHTS = (0.0, 0.05, 0.1)
 LIKELY_WEIGHTS = (0.4, 0.5, 0.6)
 """Weights of the vectors among which the shares above are compared."""
 FIRST_FORM = "z-score"
+TIED = 0.001
+"""Means nearer than this are one: the last question of a set can decide between them."""
 QUERIES = 500
 """Of the sets made here: enough to tell weights apart by a tenth."""
 
@@ -222,13 +224,20 @@ def fit(
         for form in NORMALIZERS
     }
     found = means(list(itertools.chain.from_iterable(ways.values())))
-    best = {form: max(row, key=lambda way: found[way]) for form, row in ways.items()}
+    best = {form: choose(row, found) for form, row in ways.items()}
     return {
         "shares": _shares(shares),
         "best": {form: {"weight": it.weight, metric: found[it]} for form, it in best.items()},
         "table": {form: {str(it.weight): found[it] for it in row} for form, row in ways.items()},
         **report,
     }
+
+
+def choose(ways: Sequence[Search], found: Mapping[Search, float]) -> Search:
+    """Of the ways that cannot be told from the best the one whose weight is nearest to a half."""
+    highest = max(found[way] for way in ways)
+    tied = [way for way in ways if found[way] >= highest - TIED]
+    return min(tied, key=lambda way: (abs(way.weight - 0.5), -found[way]))
 
 
 def fit_shares(

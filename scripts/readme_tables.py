@@ -15,9 +15,30 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 EVALUATION = ROOT / "model" / "weights" / "embed" / "evaluation"
+READER = ROOT / "model" / "weights" / "read" / "evaluation" / "reader.json"
 REPORTS = ROOT / "scripts" / "reports"
 SUITES = ("sts", "classification", "retrieval", "codesearch")
 COMPARED_SETS = ("STS12", "STS13", "STS15", "SICK-R")
+QUIZ_FIGURES = {
+    "mc_accuracy": ("right option after the week's news, %", 1),
+    "mc_accuracy_before": ("right option before it, %", 1),
+    "em": ("free answer, exact match, %", 1),
+    "f1": ("free answer, F1, %", 1),
+    "unknown_before": ("rightly not known before", 3),
+    "auroc_known": ("known after against unknown before, AUROC", 3),
+    "coverage": ("answered after", 3),
+    "wrong_rate": ("answered wrongly after", 3),
+    "ece": ("calibration error", 3),
+    "recall@10_all": ("answer among the ten best of all sentences", 3),
+    "recall@10_kept": ("the same of kept sentences, relative", 3),
+}
+NOVELTY_FIGURES = {
+    "stream": ("kept_precision", "kept_recall", "redundancy", "facts_per_article"),
+    "repeated_syndicated": ("known",),
+    "repeated_alike": ("known",),
+    "changed_numbers": ("flagged",),
+    "changed_names": ("flagged",),
+}
 OURS = "Tidings"
 BEGIN, END = "<!-- results -->", "<!-- /results -->"
 
@@ -52,6 +73,9 @@ def tables() -> str:
         _search(reports["retrieval"], "ndcg@10", "text search, nDCG@10"),
         _search(reports["codesearch"], "mrr", "code search, MRR"),
         _rates(reports),
+        _quiz(_report(REPORTS / "realtimeqa.json")),
+        _novelty(_report(REPORTS / "novelty.json")),
+        _reader(_report(READER)),
         _speed(reports["sts"], _report(REPORTS / "ingest.json"), _report(REPORTS / "ask.json")),
     ]
     return "\n\n".join("\n".join(part) for part in parts if part)
@@ -151,6 +175,70 @@ def _rates(reports: Mapping[str, Report]) -> list[str]:
     suites = [suite for suite in reports if reports[suite].get("comparators")]
     cells = {name: [of.get(suite, "-") for suite in suites] for name, of in rows.items()}
     return _table("texts per second", suites, cells) if suites else []
+
+
+def _quiz(report: Report) -> list[str]:
+    """The figures of the news quiz with their intervals, and what each comparator has of them."""
+    if not report:
+        return []
+    found = report["mean"]
+    rivals = report.get("comparators", {})
+    cosine = rivals.get("cosine threshold", {})
+    rows = {}
+    for name, (title, digits) in QUIZ_FIGURES.items():
+        low, high = found["interval_95"][name]
+        bm25 = rivals.get("bm25", {}).get(name)
+        rows[title] = [
+            f"{found[name]:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})",
+            f"{bm25:.{digits}f}" if bm25 is not None else "",
+            "1.000" if name == "recall@10_kept" and rivals else "",
+            ", ".join(f"{it[name]:.3f} at {at}" for at, it in cosine.items() if name in it),
+        ]
+    rows["share of sentences stored"] = [
+        f"{found['stored_share']:.3f}",
+        "",
+        "1.000" if rivals else "",
+        ", ".join(f"{it['stored_share']:.3f} at {at}" for at, it in cosine.items()),
+    ]
+    rows["facts an article"] = [f"{found['facts_per_article']:.1f}", "", "", ""]
+    rows["seconds an article, learning"] = [f"{found['seconds_per_article']:.2f}", "", "", ""]
+    years = ", ".join(report["sets"])
+    title = f"news quiz {years}: {found['n']} questions, {found['articles']} articles"
+    columns = [f"{OURS} (95 %)", "BM25 over paragraphs", "store everything", "cosine threshold"]
+    return _table(title, columns, rows)
+
+
+def _novelty(report: Report) -> list[str]:
+    """What is kept and noticed, ours and the comparators'."""
+    if not report:
+        return []
+    contenders = {OURS: report, **report.get("comparators", {})}
+    rows = {
+        f"{part.replace('_', ' ')}: {name.replace('_', ' ')}": [
+            f"{it['sets'][part][name]:.3f}" if name in it["sets"].get(part, {}) else ""
+            for it in contenders.values()
+        ]
+        for part, names in NOVELTY_FIGURES.items()
+        for name in names
+        if name in report["sets"].get(part, {})
+    }
+    return _table("what is new", contenders, rows)
+
+
+def _reader(report: Report) -> list[str]:
+    """EM, F1 and the rest of the reader and of what it is compared with, a set after the other."""
+    if not report:
+        return []
+    metrics = ("em", "f1", "no_answer_accuracy", "auroc", "ece")
+    rows = {
+        f"{title}, {name}": [
+            f"{found[metric]:.{2 if metric in metrics[:3] else 3}f}" if metric in found else ""
+            for metric in metrics
+        ]
+        for title, it in _contenders(report).items()
+        for name, found in it["sets"].items()
+    }
+    return _table("reader", metrics, rows)
 
 
 def _speed(encoder: Report, ingest: Report, ask: Report) -> list[str]:

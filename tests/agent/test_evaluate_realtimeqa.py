@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from agent.evaluate_realtimeqa import BEFORE, STATE, evaluate_realtimeqa
-from agent.ingest import Reading
+from agent.judgement import Judgement, load_judgement
 from agent.progress import SilentProgress
 from agent.quiz import Weeks, read_quiz
-from kb import Answerability, ChoiceWeights
-from model import DataError, load_encoder, load_tagger
+from agent.settings import load_settings
+from model import DataError
 
 WEEKS = Weeks("2025", "2025")
 ARTICLES = [
@@ -68,16 +68,14 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def reading() -> Reading:
-    return Reading(load_encoder(), load_tagger())
+def judgement() -> Judgement:
+    return load_judgement(load_settings({}))
 
 
-def run(data: Path, work: Path, reading: Reading, *, compare: bool = True) -> dict:
+def run(data: Path, work: Path, judgement: Judgement, *, compare: bool = True) -> dict:
     report = evaluate_realtimeqa(
         data,
-        reading,
-        Answerability.load(),
-        ChoiceWeights.load(),
+        judgement,
         WEEKS,
         work=work,
         compare=compare,
@@ -88,8 +86,8 @@ def run(data: Path, work: Path, reading: Reading, *, compare: bool = True) -> di
     return report
 
 
-def test_the_quiz_is_unknown_before_the_week_and_answered_after(data, tmp_path, reading):
-    report = run(data, tmp_path / "work", reading)
+def test_the_quiz_is_unknown_before_the_week_and_answered_after(data, tmp_path, judgement):
+    report = run(data, tmp_path / "work", judgement)
     found = report["sets"]["2025"]
     assert found["n"] == found["articles"] == 2
     assert found["unknown_before"] == 1
@@ -102,8 +100,8 @@ def test_the_quiz_is_unknown_before_the_week_and_answered_after(data, tmp_path, 
     assert report["comparators"]["cosine threshold"]["0.9"]["stored_share"] == 1
 
 
-def test_a_killed_run_ends_like_an_undisturbed_one(data, tmp_path, reading):
-    whole = run(data, tmp_path / "whole", reading)
+def test_a_killed_run_ends_like_an_undisturbed_one(data, tmp_path, judgement):
+    whole = run(data, tmp_path / "whole", judgement)
     work = tmp_path / "killed"
     shutil.copytree(tmp_path / "whole", work)
     lines = (work / STATE).read_text().splitlines(keepends=True)
@@ -117,13 +115,13 @@ def test_a_killed_run_ends_like_an_undisturbed_one(data, tmp_path, reading):
     }
     written = {"week": "20250110", "before": {second["id"]: before}}
     (work / BEFORE).write_text(json.dumps(written))
-    assert run(data, work, reading) == whole
+    assert run(data, work, judgement) == whole
 
 
-def test_another_run_is_not_gone_on_from(data, tmp_path, reading):
-    run(data, tmp_path / "work", reading)
+def test_another_run_is_not_gone_on_from(data, tmp_path, judgement):
+    run(data, tmp_path / "work", judgement)
     with pytest.raises(DataError, match=r"weeks\.jsonl: of a run with other"):
-        run(data, tmp_path / "work", reading, compare=False)
+        run(data, tmp_path / "work", judgement, compare=False)
 
 
 @pytest.mark.parametrize(

@@ -46,10 +46,10 @@ def test_the_option_that_stands_with_the_question_is_told_apart(corpus):
     rows = told(corpus, OPTIONS)
     assert rows.shape == (4, len(FEATURES))
     assert np.isfinite(rows).all()
-    for name in ("fact both", "fact mass", "near soft", "article both", "best mention"):
+    for name in (*FEATURES[:3], *FEATURES[4:7]):
         values = feature(rows, name)
         assert int(np.argmax(values)) == 1, name
-    assert feature(rows, "fact both")[3] == 0  # nobody speaks of a tsunami
+    assert feature(rows, "likely")[3] == 0  # nobody speaks of a tsunami
 
 
 def test_what_is_told_does_not_depend_on_the_order_of_options(corpus):
@@ -62,7 +62,7 @@ def test_a_store_without_facts_tells_nothing_of_any_option(embedder, tmp_path):
     rows = told(corpus, ["one", "two"])
     corpus.close()
     assert np.isfinite(rows).all()
-    assert feature(rows, "fact mass") == [0, 0]
+    assert feature(rows, "question and option together") == [0, 0]
     assert feature(rows, "mentions") == [0, 0]
 
 
@@ -78,12 +78,12 @@ def test_options_are_compared_with_each_other():
 
 def test_probabilities_follow_the_weights_and_add_up():
     weights = np.zeros(len(COMPARED))
-    weights[COMPARED.index("fact both: value")] = 2.0
+    weights[COMPARED.index("likely: value")] = 2.0
     made = ChoiceWeights(
         COMPARED, (0.0,) * len(COMPARED), (1.0,) * len(COMPARED), tuple(weights.tolist())
     )
     rows = np.zeros((3, len(FEATURES)))
-    rows[1, FEATURES.index("fact both")] = 1.0
+    rows[1, FEATURES.index("likely")] = 1.0
     first, second, third = made.probabilities(rows)
     assert first == third == pytest.approx(1 / (2 + np.exp(2)), abs=1e-5)
     assert first + second + third == pytest.approx(1, abs=1e-5)

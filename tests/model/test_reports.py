@@ -102,6 +102,8 @@ def test_tables_are_those_of_the_reports_there_are(
 ) -> None:
     readme = program("readme_tables")
     monkeypatch.setattr(readme, "EVALUATION", reports)
+    monkeypatch.setattr(readme, "REPORTS", reports)
+    monkeypatch.setattr(readme, "READER", reports / "reader.json")
     lines = readme.tables().splitlines()
     assert "| Tidings, hybrid | 0.500 | 0.500 |" in lines
     assert "| BM25 | 0.400 | 0.400 |" in lines

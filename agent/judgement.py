@@ -1,0 +1,70 @@
+"""The model and the weights that decide, as the settings name them: what reads, what is known, what is answered."""
+
+from dataclasses import dataclass, replace
+
+from agent.errors import ConfigError
+from agent.ingest import Reading
+from agent.settings import Settings
+from kb import Answerability, ChoiceWeights, Rereader, RereadWeights
+from model import Encoder, Reader, Tagger, load_encoder, load_reader, load_tagger
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Everything that decides."""
+
+    encoder: Encoder
+    tagger: Tagger
+    reader: Reader
+    answerability: Answerability
+    rereader: Rereader
+    choices: ChoiceWeights
+
+    @property
+    def reading(self) -> Reading:
+        """What learning from an article takes."""
+        return Reading(self.encoder, self.tagger)
+
+
+def load_judgement(settings: Settings) -> Judgement:
+    """Load the weights, with the user's thresholds in place of the shipped ones.
+
+    Raises:
+        ModelError: weights of the model cannot be loaded.
+        ConfigError: weights of the verdicts cannot be read.
+    """
+    chosen = settings.model
+    encoder, tagger = load_encoder(chosen.encoder), load_tagger(chosen.tagger)
+    # The shipped reader reads with the vectors that it was trained on, whatever finds the facts.
+    is_shipped = chosen.reader is None
+    reader = load_reader(
+        chosen.reader,
+        encoder=load_encoder() if is_shipped and chosen.encoder else encoder,
+        tagger=load_tagger() if is_shipped and chosen.tagger else tagger,
+    )
+    try:
+        answerability = Answerability.load(chosen.answerability)
+        rereading = RereadWeights.load(chosen.rereading)
+        choices = ChoiceWeights.load(chosen.choices)
+    except ValueError as exc:
+        raise ConfigError(str(exc)) from exc
+    if settings.kb.known_threshold is not None:
+        answerability = replace(answerability, known_threshold=settings.kb.known_threshold)
+    threshold = _answer_threshold(settings, rereading)
+    return Judgement(
+        encoder,
+        tagger,
+        reader,
+        answerability,
+        Rereader(reader, replace(rereading, answer_threshold=threshold)),
+        choices,
+    )
+
+
+def _answer_threshold(settings: Settings, rereading: RereadWeights) -> float:
+    """The user's threshold, else the one that keeps to the user's risk, else the shipped one."""
+    if settings.kb.answer_threshold is not None:
+        return settings.kb.answer_threshold
+    if settings.kb.max_wrong_answer is not None:
+        return rereading.threshold_at(settings.kb.max_wrong_answer)
+    return rereading.answer_threshold
