@@ -1,19 +1,21 @@
-"""Fit the weights of `kb.RereadWeights` on news quizzes of one year, and report how far they can be trusted.
+"""Fit the weights of `kb.RereadWeights` on questions the reader never saw, and report how far they can be trusted.
 
     python scripts/fit_rereading.py --data DIR [--every N] [--out kb/rereading.json] [--plot FILE]
 
-The quizzes of 2024, a year that neither the reader nor the answerability was fitted on, are asked of all
-sentences of their week's articles, half of them with the sentences that hold the answer withheld. Weeks
-are parted into those that are fitted on, that correct the probabilities, and that measure. Nothing after
-2024 is read.
+News quizzes of 2024, a year that neither the reader nor the answerability was fitted on, are asked of all
+sentences of their week's articles: few of them are answered by any. Questions of SelQA on an encyclopedia, as
+a reader would ask, are asked of all its sentences: most are answered by one. Half of each have the sentences
+that answer withheld. Both weigh the same. Weeks and questions are parted into those that are fitted on, that
+correct the probabilities, and that measure. Nothing after 2024 is read.
 """
 
 import argparse
+import functools
 import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,9 +40,13 @@ from agent.sentences import split_sentences
 from kb import Answerability, RereadWeights
 from kb.calibrate import Corpus, Passage
 from kb.reread import FEATURES, READ, read_again
-from model import Reader, load_encoder, load_reader
+from model import Encoder, Reader, load_encoder, load_reader
+from model.texts import read_rows
 
 YEAR = "2024"
+SELQA = "train/qa/selqa.jsonl.xz"
+ENCYCLOPEDIA_EVERY = 2
+SOURCES = QUIZ, ENCYCLOPEDIA = "quiz", "encyclopedia"
 SENTENCES = 30
 """Of an article at most: news tells the main things first."""
 PARTS = ("fit", "fit", "correct", "measure")
@@ -61,6 +67,7 @@ class Table:
     is_right: npt.NDArray[np.bool_]
     """Whether each span is the right answer."""
     part: str
+    source: str
     withheld: bool
 
 
@@ -71,7 +78,9 @@ def main() -> int:
     encoder = load_encoder()
     reader = load_reader(encoder=encoder)
     weeks = Weeks(YEAR, YEAR, options.every)
-    tables = list(_tables(options.data, weeks, reader, Answerability.load(), encoder))
+    answerability = Answerability.load()
+    tables = list(_tables(options.data, weeks, reader, answerability, encoder))
+    tables += _encyclopedia(options.data / SELQA, reader, answerability, encoder)
     made = _fit([table for table in tables if table.part == "fit"], options.seed)
     made = replace(made, calibration=_correction(_of(tables, "correct"), made), reader=reader.name)
     made = replace(
@@ -83,7 +92,10 @@ def main() -> int:
         "every": options.every,
         "seed": options.seed,
         "questions": len(tables),
-        "measured": _measure(_of(tables, "measure"), made),
+        "measured": {
+            source: _measure([t for t in _of(tables, "measure") if t.source == source], made)
+            for source in SOURCES
+        },
         "seconds": round(time.perf_counter() - started),
     }
     options.out.write_text(
@@ -112,7 +124,7 @@ def _of(tables: Sequence[Table], part: str) -> list[Table]:
 
 
 def _tables(
-    data: Path, weeks: Weeks, reader: Reader, answerability: Answerability, encoder: Any
+    data: Path, weeks: Weeks, reader: Reader, answerability: Answerability, encoder: Encoder
 ) -> Iterator[Table]:
     quiz = read_quiz(data, weeks)
     for number, week in enumerate(quiz.weeks):
@@ -138,11 +150,41 @@ def _table(
         withheld=lambda passage: withheld and said in f" {' '.join(answer_words(passage.text))} ",
     )
     if not ranked:
-        return Table(np.zeros((0, len(FEATURES))), np.zeros(0, dtype=bool), part, withheld)
+        return Table(np.zeros((0, len(FEATURES))), np.zeros(0, dtype=bool), part, QUIZ, withheld)
     spanned, features = read_again(reader, asked, ranked[:READ])
     given = [one.fact.quote[slice(*one.span)] if one.span else "" for one in spanned]
     is_right = np.array([word_f1(text, right) >= RIGHT_F1 for text in given])
-    return Table(features, is_right, part, withheld)
+    return Table(features, is_right, part, QUIZ, withheld)
+
+
+def _encyclopedia(
+    path: Path, reader: Reader, answerability: Answerability, encoder: Encoder
+) -> Iterator[Table]:
+    """Questions whose answering sentences are known, asked of all sentences."""
+    rows = list(read_rows(path))[::ENCYCLOPEDIA_EVERY]
+    places: dict[tuple[str, str], int] = {}
+    for row in rows:
+        for text in row["cands"]:
+            places.setdefault((row["title"], text), len(places))
+    passages = [Passage(text, title, None, title, place) for (title, text), place in places.items()]
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = Corpus(passages, encoder, Path(folder))
+        for row in rows:
+            number = crc32(row["q"].encode())
+            right = {places[row["title"], row["cands"][at]] for at in row["answers"]}
+            hidden = right if number % 2 == 1 else set()
+            asked, ranked = corpus.rank(
+                parse_question(row["q"]),
+                asked_at=None,
+                answerability=answerability,
+                withheld=functools.partial(_stands_in, hidden),
+            )
+            if ranked:
+                _, features = read_again(reader, asked, ranked[:READ])
+                is_right = np.array([one.fact.start_char in right for one in ranked[:READ]])
+                part = PARTS[number // 2 % len(PARTS)]
+                yield Table(features, is_right, part, ENCYCLOPEDIA, bool(hidden))
+        corpus.close()
 
 
 def _sentences(row: Row) -> Iterator[Passage]:
@@ -154,16 +196,29 @@ def _sentences(row: Row) -> Iterator[Passage]:
             yield Passage(sentence, row["title"] or "", moment, row["url"], start)
 
 
+def _stands_in(places: Container[int], passage: Passage) -> bool:
+    return passage.start_char in places
+
+
 # ------------------------------------------------------------------------------------------------------ fitting
 def _fit(tables: Sequence[Table], seed: int) -> RereadWeights:
     features = np.concatenate([table.features for table in tables])
     labels = np.concatenate([table.is_right for table in tables])
-    found = LogisticRegression(C=1.0, max_iter=2000, random_state=seed).fit(features, labels)
+    weights = np.concatenate([_weights(table, tables) for table in tables])
+    found = LogisticRegression(C=1.0, max_iter=2000, random_state=seed)
+    found.fit(features, labels, sample_weight=weights)
     return RereadWeights(
         weights=tuple(np.round(found.coef_[0], 6).tolist()),
         bias=round(float(found.intercept_[0]), 6),
         answer_threshold=ANSWER_THRESHOLD,
     )
+
+
+def _weights(table: Table, tables: Sequence[Table]) -> Floats:
+    """Of one question's facts, so that all of a source weigh half of all facts."""
+    of_source = sum(len(other.is_right) for other in tables if other.source == table.source)
+    everything = sum(len(other.is_right) for other in tables)
+    return np.full(len(table.is_right), everything / (len(SOURCES) * of_source))
 
 
 def _best(tables: Sequence[Table], weights: RereadWeights) -> tuple[Floats, npt.NDArray[np.bool_]]:
