@@ -14,7 +14,6 @@ import functools
 import json
 import sys
 import tempfile
-import time
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -74,7 +73,6 @@ class Table:
 def main() -> int:
     """Fit, write, print the report."""
     options = _options()
-    started = time.perf_counter()
     encoder = load_encoder()
     reader = load_reader(encoder=encoder)
     weeks = Weeks(YEAR, YEAR, options.every)
@@ -86,6 +84,7 @@ def main() -> int:
     made = replace(
         made, curve=_curve(*_best([*_of(tables, "correct"), *_of(tables, "measure")], made))
     )
+    measured = _of(tables, "measure")
     report = {
         "command": "scripts/fit_rereading.py",
         "year": YEAR,
@@ -93,10 +92,12 @@ def main() -> int:
         "seed": options.seed,
         "questions": len(tables),
         "measured": {
-            source: _measure([t for t in _of(tables, "measure") if t.source == source], made)
-            for source in SOURCES
+            "all": _measure(measured, made),
+            **{
+                source: _measure([t for t in measured if t.source == source], made)
+                for source in SOURCES
+            },
         },
-        "seconds": round(time.perf_counter() - started),
     }
     options.out.write_text(
         json.dumps(replace(made, metrics=report).to_dict(), indent=1) + "\n", encoding="utf-8"
