@@ -80,7 +80,6 @@ def evaluate_realtimeqa(
     """
     quiz = read_quiz(data, weeks)
     settings = {
-        "weeks": list(quiz.weeks),
         "compare": compare,
         "encoder": judgement.reading.embedder.name,
         "reader": judgement.rereader.weights.reader,
@@ -91,7 +90,7 @@ def evaluate_realtimeqa(
         ],
     }
     work.mkdir(parents=True, exist_ok=True)
-    done = _finished(work / STATE, settings)
+    done = _finished(work / STATE, settings, quiz.weeks)
     progress.phase("weeks", len(quiz.weeks))
     progress.advance(len(done))
     embedder = judgement.reading.embedder
@@ -107,17 +106,23 @@ def evaluate_realtimeqa(
     return summarise(done, compare=compare)
 
 
-def _finished(path: Path, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The weeks that a killed run has finished; a line that was not written to its end is dropped."""
+def _finished(
+    path: Path, settings: Mapping[str, Any], weeks: Sequence[str]
+) -> list[dict[str, Any]]:
+    """The weeks that a killed run has finished; a line that was not written to its end is dropped.
+
+    They must be the first of the chosen weeks: what is learned in a week depends on those before it alone.
+    """
     if not path.exists():
         path.write_text(json.dumps(settings) + "\n", encoding="utf-8")
         return []
     whole, newline, _ = path.read_text(encoding="utf-8").rpartition("\n")
     lines = whole.split("\n")
     try:
-        if json.loads(lines[0]) != settings:
-            raise DataError(f"{path}: of a run with other weeks, weights or options")
         done = [json.loads(line) for line in lines[1:]]
+        is_begun = [week["week"] for week in done] == list(weeks[: len(done)])
+        if not is_begun or json.loads(lines[0]) != settings:
+            raise DataError(f"{path}: of a run with other weeks, weights or options")
     except ValueError as exc:
         raise DataError(f"{path}: broken: {exc}") from exc
     path.write_text(whole + newline, encoding="utf-8")

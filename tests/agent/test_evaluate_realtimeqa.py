@@ -72,11 +72,13 @@ def judgement() -> Judgement:
     return load_judgement(load_settings({}))
 
 
-def run(data: Path, work: Path, judgement: Judgement, *, compare: bool = True) -> dict:
+def run(
+    data: Path, work: Path, judgement: Judgement, *, compare: bool = True, weeks: Weeks = WEEKS
+) -> dict:
     report = evaluate_realtimeqa(
         data,
         judgement,
-        WEEKS,
+        weeks,
         work=work,
         compare=compare,
         progress=SilentProgress(),
@@ -116,6 +118,15 @@ def test_a_killed_run_ends_like_an_undisturbed_one(data, tmp_path, judgement):
     written = {"week": "20250110", "before": {second["id"]: before}}
     (work / BEFORE).write_text(json.dumps(written))
     assert run(data, work, judgement) == whole
+
+
+def test_a_run_can_be_drawn_out_and_not_begun_elsewhere(data, tmp_path, judgement):
+    whole = run(data, tmp_path / "whole", judgement)
+    first = run(data, tmp_path / "work", judgement, weeks=Weeks("20250103", "20250103"))
+    assert [week["week"] for week in first["weeks"]] == ["20250103"]
+    assert run(data, tmp_path / "work", judgement) == whole
+    with pytest.raises(DataError, match="of a run with other weeks"):
+        run(data, tmp_path / "work", judgement, weeks=Weeks("20250110", "20250110"))
 
 
 def test_another_run_is_not_gone_on_from(data, tmp_path, judgement):
