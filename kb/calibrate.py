@@ -6,11 +6,12 @@ sentences, so that the weights are fitted on exactly what they will be used for.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -47,6 +48,22 @@ class Passage:
     published_at: datetime | None = None
     article_id: str = ""
     start_char: int = 0
+
+
+def passages_of(row: Mapping[str, Any], spans: Iterable[tuple[int, int]]) -> list[Passage]:
+    """The sentences of an article; some pages print a quiz itself, and a question is never a fact.
+
+    Args:
+        row: `url`, `title`, `body` and `published`, an ISO date or None.
+        spans: of the sentences, in characters of the body.
+    """
+    published, body = row["published"], row["body"]
+    moment = datetime.fromisoformat(published).replace(tzinfo=UTC) if published else None
+    return [
+        Passage(body[start:end], row["title"] or "", moment, row["url"], start)
+        for start, end in spans
+        if not body[start:end].endswith("?")
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import pickle
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -21,7 +20,7 @@ import torch
 
 from model.checkpoint import Checkpoint, current_commit, save_checkpoint
 from model.embed import Encoder, load_encoder
-from model.errors import DataError, ModelError
+from model.errors import DataError
 from model.read import Calibration, Reader, reader_settings
 from model.read_calibration import calibrate, development_questions
 from model.read_config import ReadPreset, ReadTrainConfig
@@ -31,6 +30,7 @@ from model.read_forward import stored_arrays
 from model.read_trainer import ReaderTrainer
 from model.read_variants import Exercises, Shares
 from model.read_words import WordBook
+from model.run_state import restore_state, save_state
 from model.tag import Tagger, load_tagger
 from model.tag_data import PARTS
 from model.train import keep_freed_memory
@@ -99,7 +99,7 @@ def train_read(
     settings = json.dumps(
         {**asdict(preset), "digest": material.digest, "encoder": encoder.hash}, sort_keys=True
     )
-    _restore(trainer, run / STATE, settings)
+    restore_state(trainer, run / STATE, settings)
     logger.info("training started", extra={"step": trainer.step, "of": trainer.total_steps})
     with (run / LOG).open("a", encoding="utf8") as log:
         for batch in batches(drawers, preset.train, first=trainer.step):
@@ -109,8 +109,8 @@ def train_read(
             log.write(json.dumps({"step": trainer.step, "loss": loss, "seconds": seconds}) + "\n")
             if trainer.step % SAVE_EVERY_STEPS == 0:
                 log.flush()
-                _save_state(trainer, run / STATE, settings)
-    _save_state(trainer, run / STATE, settings)
+                save_state(trainer, run / STATE, settings)
+    save_state(trainer, run / STATE, settings)
     facts = {
         "command": f"train read --preset {preset.reader.preset} --seed {seed}",
         "commit": current_commit(),
@@ -181,21 +181,3 @@ def finish(
     calibration, found = calibrate(reader, questions)
     logger.info("calibrated", extra={"development": found})
     save_checkpoint(checkpoint(calibration, {**facts, "development": found}), out)
-
-
-def _save_state(trainer: ReaderTrainer, path: Path, settings: str) -> None:
-    draft = path.with_suffix(".tmp")
-    torch.save({"settings": settings, **trainer.state()}, draft)
-    draft.replace(path)
-
-
-def _restore(trainer: ReaderTrainer, path: Path, settings: str) -> None:
-    if not path.exists():
-        return
-    try:
-        state = torch.load(path, weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as exc:
-        raise ModelError(f"cannot read the unfinished run in {path.parent}: {exc}") from exc
-    if state["settings"] != settings:
-        raise ModelError(f"the run in {path.parent} has other settings or data; delete it first")
-    trainer.restore(state)

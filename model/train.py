@@ -14,7 +14,6 @@ import hashlib
 import itertools
 import json
 import logging
-import pickle
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -47,6 +46,7 @@ from model.evaluate_similarity import PairSet as SimilarityPairs
 from model.evaluate_similarity import read_development_sets
 from model.lexicon import Lexicon, build_lexicon, find_unit_texts, text_blocks
 from model.pairs import PairSet, build_pairs
+from model.run_state import restore_state, save_state
 from model.stopping import settle_depth
 from model.teacher import MiniLM, MiniLMPool, VectorCache, fill_cache
 from model.trainer import EncoderTrainer
@@ -210,15 +210,15 @@ def train_on(preset: Preset, material: Material, out: Path) -> Path:
     if sum(trainer.phases[1:]) >= COMPILED_FROM_STEPS:
         trainer.compile()
     settings = json.dumps({**asdict(preset), "digest": _digest(material)}, sort_keys=True)
-    _restore(trainer, run / STATE, settings)
+    restore_state(trainer, run / STATE, settings)
     logger.info("training started", extra={"step": trainer.step, "of": trainer.total_steps})
     with (run / LOG).open("a", encoding="utf8") as log:
         for record in take_steps(trainer):
             log.write(json.dumps(record) + "\n")
             if trainer.step % SAVE_EVERY_STEPS == 0:
                 log.flush()
-                _save_state(trainer, run / STATE, settings)
-    _save_state(trainer, run / STATE, settings)
+                save_state(trainer, run / STATE, settings)
+    save_state(trainer, run / STATE, settings)
     facts = {
         **material.facts,
         "seed": preset.train.seed,
@@ -326,21 +326,3 @@ def _take(
         seconds = round(time.perf_counter() - began, 4)
         rounded = {name: round(value, 6) for name, value in losses.items()}
         yield {"step": trainer.step, **rounded, "seconds": seconds}
-
-
-def _save_state(trainer: EncoderTrainer, path: Path, settings: str) -> None:
-    draft = path.with_suffix(".tmp")
-    torch.save({"settings": settings, **trainer.state()}, draft)
-    draft.replace(path)
-
-
-def _restore(trainer: EncoderTrainer, path: Path, settings: str) -> None:
-    if not path.exists():
-        return
-    try:
-        state = torch.load(path, weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as exc:
-        raise ModelError(f"cannot read the unfinished run in {path.parent}: {exc}") from exc
-    if state["settings"] != settings:
-        raise ModelError(f"the run in {path.parent} has other settings or data; delete it first")
-    trainer.restore(state)

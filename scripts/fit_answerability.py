@@ -33,7 +33,7 @@ from agent.questions import parse_question
 from agent.sentences import split_sentences
 from kb import Answerability, Question
 from kb.answerability import FEATURES, expand
-from kb.calibrate import Corpus, Pairs, Passage
+from kb.calibrate import Corpus, Pairs, Passage, passages_of
 from kb.words import plain
 from model import load_encoder
 
@@ -179,14 +179,8 @@ def _quiz(folder: Path, passages: list[Passage], seed: int) -> list[Case]:
     return cases
 
 
-def _sentences(article: dict[str, Any]) -> Iterator[Passage]:
-    published = article["published"]
-    moment = datetime.fromisoformat(published).replace(tzinfo=UTC) if published else None
-    spans = split_sentences(article["body"])
-    for start, end in spans[:QUIZ_SENTENCES]:
-        sentence = article["body"][start:end]
-        if not sentence.endswith("?"):  # some pages print the very quiz; a question is never a fact
-            yield Passage(sentence, article["title"] or "", moment)
+def _sentences(article: dict[str, Any]) -> list[Passage]:
+    return passages_of(article, split_sentences(article["body"])[:QUIZ_SENTENCES])
 
 
 def _case(

@@ -27,7 +27,7 @@ from scipy.optimize import minimize
 from agent.questions import parse_question
 from agent.sentences import split_sentences
 from kb import Answerability
-from kb.calibrate import Corpus, Passage
+from kb.calibrate import Corpus, Passage, passages_of
 from kb.choices import COMPARED, ChoiceWeights, compare
 from model import Encoder, load_encoder
 
@@ -115,13 +115,8 @@ def _read(folder: Path, encoder: Encoder, every: int) -> Iterator[Quiz]:
         print(week, len(passages), "sentences", flush=True, file=sys.stderr)
 
 
-def _sentences(row: Row) -> Iterator[Passage]:
-    published = row["published"]
-    moment = datetime.fromisoformat(published).replace(tzinfo=UTC) if published else None
-    for start, end in split_sentences(row["body"])[:SENTENCES]:
-        sentence = row["body"][start:end]
-        if not sentence.endswith("?"):  # some pages print the very quiz; a question is never a fact
-            yield Passage(sentence, row["title"] or "", moment, row["url"], start)
+def _sentences(row: Row) -> list[Passage]:
+    return passages_of(row, split_sentences(row["body"])[:SENTENCES])
 
 
 def _rows(path: Path) -> Iterator[Row]:

@@ -37,7 +37,7 @@ from agent.realtimeqa_scores import (
 )
 from agent.sentences import split_sentences
 from kb import Answerability, RereadWeights
-from kb.calibrate import Corpus, Passage
+from kb.calibrate import Corpus, Passage, passages_of
 from kb.reread import FEATURES, READ, read_again
 from model import Encoder, Reader, load_encoder, load_reader
 from model.texts import read_rows
@@ -188,13 +188,8 @@ def _encyclopedia(
         corpus.close()
 
 
-def _sentences(row: Row) -> Iterator[Passage]:
-    published = row["published"]
-    moment = datetime.fromisoformat(published).replace(tzinfo=UTC) if published else None
-    for start, end in split_sentences(row["body"])[:SENTENCES]:
-        sentence = row["body"][start:end]
-        if not sentence.endswith("?"):  # some pages print the very quiz; a question is never a fact
-            yield Passage(sentence, row["title"] or "", moment, row["url"], start)
+def _sentences(row: Row) -> list[Passage]:
+    return passages_of(row, split_sentences(row["body"])[:SENTENCES])
 
 
 def _stands_in(places: Container[int], passage: Passage) -> bool:
@@ -256,9 +251,9 @@ def _correction(tables: Sequence[Table], weights: RereadWeights) -> tuple[tuple[
 
 
 def _curve(likely: Floats, right: npt.NDArray[np.bool_]) -> tuple[tuple[float, float, float], ...]:
-    """Threshold, share answered and share of these wrong, at every probability that occurs."""
+    """Threshold, share answered and share of these wrong, at every hundredth that occurs."""
     points = []
-    for threshold in np.unique(np.round(likely, 4)):
+    for threshold in np.unique(np.round(likely, 2)):
         answered = likely >= threshold
         if answered.any():
             wrong = 1.0 - float(right[answered].mean())
