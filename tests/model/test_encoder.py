@@ -145,10 +145,11 @@ def test_empty_and_unknown_texts_share_a_fixed_vector(tiny_encoder: Encoder) -> 
 
 
 def test_case_and_accents_do_not_matter(tiny_encoder: Encoder) -> None:
-    a, b, c = tiny_encoder.embed(["The Old Bridge", "the old bridge", "THE ÓLD BRIDGE"])
-    # Not to the last bit: how a matrix product rounds may depend on the place of a row.
-    assert np.allclose(a, b, atol=SAME)
-    assert np.allclose(a, c, atol=SAME)
+    # One at a time: how a matrix product rounds may depend on the place of a row.
+    texts = ("The Old Bridge", "the old bridge", "THE ÓLD BRIDGE")
+    a, b, c = (tiny_encoder.embed([text])[0] for text in texts)
+    assert np.array_equal(a, b)
+    assert np.array_equal(a, c)
 
 
 def test_like_texts_are_nearer(tiny_encoder: Encoder) -> None:
