@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from model.config import TrainConfig
 
@@ -23,6 +25,8 @@ Offsets = npt.NDArray[np.int64]
 Targets = npt.NDArray[np.float16]
 
 NO_TEXT = -1
+PRODUCTS_AT_ONCE = 1 << 18
+"""Targets looked up at once: 400 MB of them."""
 SENTENCE_UNITS = (4, 40)
 """Fewest and most units of what counts as a sentence."""
 
@@ -85,37 +89,53 @@ class TrainingSet:
     pairs: TrainingPairs | None = None
 
 
-def neighbour_order(
-    targets: Targets, *, group_size: int, rng: np.random.Generator
-) -> npt.NDArray[np.int64]:
+def neighbour_order(targets: Tensor, *, group_size: int, rng: np.random.Generator) -> Offsets:
     """An order of texts in which each consecutive group holds near neighbours.
 
     A random projection tree: halved again and again by the direction between two random members.
     What does not fill a group is left out, other texts each time.
+
+    Args:
+        targets: float16 or float32 (N, E), on the device that is to do the work.
+        group_size: texts of a group.
+        rng: decides everything that is random.
 
     Returns:
         int64 (M,), M <= N a multiple of `group_size`; groups stand in random order.
     """
     depth = max(int(math.log2(max(len(targets) / group_size, 1))), 0)
     leaf = len(targets) >> depth
-    order = rng.permutation(len(targets))[: leaf << depth].reshape(1, -1)
+    chosen = rng.permutation(len(targets))[: leaf << depth].reshape(1, -1)
+    order = torch.from_numpy(chosen).to(targets.device)
     for _ in range(depth):
         if order.shape[1] % 2:
             order = order[:, :-1]
         segments, size = order.shape
-        ends = order[np.arange(segments)[:, None], rng.integers(0, size, (segments, 2))]
-        directions = targets[ends[:, 0]].astype(np.float32) - targets[ends[:, 1]]
-        sides = np.empty(order.shape, dtype=np.float32)
-        for at in range(segments):
-            sides[at] = targets[order[at]].astype(np.float32) @ directions[at]
-        ranked = np.take_along_axis(order, np.argpartition(sides, size // 2, axis=1), axis=1)
+        drawn = torch.from_numpy(rng.integers(0, size, (segments, 2))).to(targets.device)
+        ends = targets[order.gather(1, drawn)].float()  # (segments, 2, E)
+        sides = _products(targets, order, ends[:, 0] - ends[:, 1])
+        ranked = order.gather(1, sides.sort(dim=1, stable=True).indices)
         order = ranked.reshape(segments * 2, size // 2)
     groups = order[:, : order.shape[1] // group_size * group_size].reshape(-1, group_size)
-    return groups[rng.permutation(len(groups))].reshape(-1)
+    return groups.cpu().numpy()[rng.permutation(len(groups))].reshape(-1)
+
+
+def _products(targets: Tensor, order: Tensor, directions: Tensor) -> Tensor:
+    """Product of every member (S, n) of a segment with the segment's direction (S, E)."""
+    segments, size = order.shape
+    products = torch.empty(order.shape, device=targets.device)
+    several = max(PRODUCTS_AT_ONCE // size, 1)
+    for first in range(0, segments, several):
+        of = slice(first, first + several)
+        for start in range(0, size, PRODUCTS_AT_ONCE):
+            at = slice(start, start + PRODUCTS_AT_ONCE)
+            members = targets[order[of, at]].float()  # (several, n, E)
+            products[of, at] = torch.bmm(members, directions[of, :, None])[:, :, 0]
+    return products
 
 
 def text_batches(
-    targets: Targets, *, batch_size: int, group_size: int, seed: int
+    targets: Tensor, *, batch_size: int, group_size: int, seed: int
 ) -> Iterator[npt.NDArray[np.int64]]:
     """Batches without end; the same seed gives the same ones."""
     for epoch in itertools.count():
@@ -167,7 +187,12 @@ def sentences_of(data: TrainingSet) -> Shown:
 
 
 def shown_batches(
-    shown: Shown, train: TrainConfig, *, sizes: tuple[int, int], seed: int
+    shown: Shown,
+    train: TrainConfig,
+    *,
+    sizes: tuple[int, int],
+    seed: int,
+    device: str = "cpu",
 ) -> Iterator[tuple[Offsets, Offsets | None]]:
     """Texts and pairs of each step, without end.
 
@@ -176,8 +201,9 @@ def shown_batches(
         train: group size, and whether there are pairs at all.
         sizes: texts and pairs of a step.
         seed: the same seed gives the same batches.
+        device: where neighbours are looked for.
     """
-    targets = shown.data.targets[shown.texts]
+    targets = torch.from_numpy(shown.data.targets[shown.texts]).to(device)
     texts = text_batches(targets, batch_size=sizes[0], group_size=train.group_size, seed=seed)
     pairs: Iterator[Offsets | None] = itertools.repeat(None)
     if shown.data.pairs is not None and len(shown.pairs) and train.pair_weight > 0:

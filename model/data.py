@@ -91,6 +91,7 @@ def build_corpus(
     words: Sequence[str] = (),
     evaluation: EvaluationTexts | None = None,
     more: Path | None = None,
+    limit_factor: int = 1,
 ) -> Corpus:
     """Select the training texts, mixed by hash so that every prefix is as varied as the whole.
 
@@ -101,6 +102,7 @@ def build_corpus(
         words: single words that are texts too.
         evaluation: what to keep out, if it was read already.
         more: folder of further files, each a source.
+        limit_factor: times the limits of the recipe's sources.
 
     Raises:
         DataError: a source's files, or the evaluation texts to keep out, are missing.
@@ -111,7 +113,7 @@ def build_corpus(
     for folder, source in recipe:
         rows = training_rows(folder, source.files)
         texts = {fold_blanks(text) for row in rows for text in source.texts(row)}
-        taken = selection.take(source.name, texts, source.kind, source.limit)
+        taken = selection.take(source.name, texts, source.kind, limit_factor * source.limit)
         if source.variants:
             changed = set(variants(taken, per_sentence=source.variants))
             selection.take(f"{source.name}, changed", changed, source.kind, len(changed))

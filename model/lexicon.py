@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from model.characters import Points, join_base_letters
 from model.config import EncoderConfig
 from model.contexts import ContextTable
 from model.data import batched
+from model.parallel import map_parts
 from model.units import BUCKET_BITS, FeatureFinder, UnitRows
 
 Buckets = npt.NDArray[np.int64]
@@ -96,16 +98,27 @@ def _count_kinds(
     contexts: ContextTable | None,
 ) -> Buckets:
     finder = FeatureFinder(kinds, contexts, threshold=config.threshold)
+    return _sum(map_parts(partial(_count_part, finder), texts))
+
+
+def _count_part(finder: FeatureFinder, texts: Sequence[str]) -> Buckets:
     return _count(finder.find(block).buckets for block in batched(texts, BLOCK_TEXTS))
+
+
+def _sum(parts: Iterable[Buckets]) -> Buckets:
+    total = np.zeros(1 << BUCKET_BITS, dtype=np.int64)
+    for part in parts:
+        total += part
+    return total
 
 
 def _count(blocks: Iterable[Buckets]) -> Buckets:
     """How often each bucket occurs, int64 (2 ** BUCKET_BITS,)."""
-    counts = np.zeros(1 << BUCKET_BITS, dtype=np.int64)
     # Counting touches the whole table: many blocks are counted at once.
-    for several in batched(blocks, 64):
-        counts += np.bincount(np.concatenate(several), minlength=len(counts))
-    return counts
+    return _sum(
+        np.bincount(np.concatenate(several), minlength=1 << BUCKET_BITS)
+        for several in batched(blocks, 64)
+    )
 
 
 def _frequent(counts: Buckets, min_count: int, limit: int) -> Buckets:
@@ -119,6 +132,10 @@ def _count_grams(
 ) -> npt.NDArray[np.int64]:
     kinds = (config.kinds[0], "gram")
     finder = FeatureFinder(kinds, contexts, threshold=config.threshold)
+    return _sum(map_parts(partial(_count_grams_part, finder, units), texts))
+
+
+def _count_grams_part(finder: FeatureFinder, units: Lexicon, texts: Sequence[str]) -> Buckets:
     is_trusted = np.zeros(1 << BUCKET_BITS, dtype=np.bool_)
     is_trusted[units.buckets[: units.trusted_rows]] = True
 
@@ -133,14 +150,23 @@ def _count_grams(
 
 def find_unit_texts(texts: Sequence[str], lookup: UnitRows) -> UnitTexts:
     """Units and rows of many texts."""
-    rows, row_counts, unit_counts = [], [np.zeros(1, np.int64)], [np.zeros(1, np.int64)]
+    rows, row_counts, unit_counts = zip(*map_parts(partial(_find_part, lookup), texts), strict=True)
+    start = np.zeros(1, np.int64)
+    return UnitTexts(
+        np.concatenate(rows),
+        np.cumsum(np.concatenate((start, *row_counts))),
+        np.cumsum(np.concatenate((start, *unit_counts))),
+    )
+
+
+def _find_part(
+    lookup: UnitRows, texts: Sequence[str]
+) -> tuple[npt.NDArray[np.int32], Buckets, Buckets]:
+    """Rows of all units, the rows of each unit, and the units of each text."""
+    rows, row_counts, unit_counts = [], [], []
     for block in batched(texts, BLOCK_TEXTS):
         found, tokens, text_offsets = lookup.find_tokens(block)
         rows.append(found)
         row_counts.append(np.diff(run_offsets(tokens)))
         unit_counts.append(np.diff(text_offsets))
-    return UnitTexts(
-        np.concatenate(rows),
-        np.cumsum(np.concatenate(row_counts)),
-        np.cumsum(np.concatenate(unit_counts)),
-    )
+    return np.concatenate(rows), np.concatenate(row_counts), np.concatenate(unit_counts)

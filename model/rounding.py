@@ -22,8 +22,10 @@ def as_stored(rows: Tensor) -> Tensor:
     """Rows (R, D) as they are after being stored in four bits, with the gradient of the rows."""
     with torch.no_grad():
         size = rows.square().mean(dim=1, keepdim=True).sqrt().clamp_min_(_LEAST_SIZE)
-        codes = torch.bucketize(rows * (LARGEST / LARGEST_DEVIATION) / size, _MIDDLES)
-        levels = _LEVELS[codes]
+        codes = torch.bucketize(
+            rows * (LARGEST / LARGEST_DEVIATION) / size, _MIDDLES.to(rows.device)
+        )
+        levels = _LEVELS.to(rows.device)[codes]
         products = (rows * levels).sum(dim=1, keepdim=True)
         scales = products / levels.square().sum(dim=1, keepdim=True)
         change = levels * scales - rows

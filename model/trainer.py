@@ -22,11 +22,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.batches import NO_TEXT, Offsets, Targets, TrainingSet, UnitTexts
+from model.batches import Targets, TrainingSet
 from model.config import EncoderConfig, TrainConfig
+from model.precision import fast_dtype
 from model.rounding import as_stored
 from model.row_adam import RowAdam
-from model.transformer import Trunk, owners_of
+from model.step_batch import StepBatch, StepTexts
+from model.transformer import Trunk
 
 INIT_STD = 0.02
 COMMON_FREQUENCY = 1e-3
@@ -43,21 +45,32 @@ class EncoderTrainer:
     """The model while it is trained."""
 
     def __init__(
-        self, encoder: EncoderConfig, train: TrainConfig, data: TrainingSet, *, row_count: int
+        self,
+        encoder: EncoderConfig,
+        train: TrainConfig,
+        data: TrainingSet,
+        *,
+        row_count: int,
+        device: str = "cpu",
     ) -> None:
         self.train, self.data = train, data
+        self.device = torch.device(device)
+        self.is_short = fast_dtype(self.device.type) == torch.bfloat16
         self.row_bits = encoder.row_bits
         generator = torch.Generator().manual_seed(train.seed)
         torch.manual_seed(train.seed)
-        self.axes = main_axes(data.targets, encoder.dim, seed=train.seed)
+        self.axes = main_axes(data.targets, encoder.dim, seed=train.seed).to(self.device)
+        self.targets = torch.from_numpy(data.targets).to(self.device)
         table = torch.randn(row_count, encoder.dim, generator=generator) * INIT_STD
         share = np.bincount(data.texts.rows, minlength=row_count) / max(len(data.texts.rows), 1)
         log_weight = np.log(COMMON_FREQUENCY / (COMMON_FREQUENCY + share))
-        self.table = RowAdam(table)
-        self.log_weight = RowAdam(torch.from_numpy(log_weight.astype(np.float32)))
-        self.map = nn.Parameter(torch.eye(encoder.dim))
+        self.table = RowAdam(table.to(self.device))
+        self.log_weight = RowAdam(torch.from_numpy(log_weight.astype(np.float32)).to(self.device))
+        self.map = nn.Parameter(torch.eye(encoder.dim, device=self.device))
         self.map_optimizer = torch.optim.Adam([self.map], lr=MAP_LEARNING_RATE)
-        self.trunk = Trunk(encoder.trunk, encoder.dim) if encoder.trunk is not None else None
+        self.trunk: Trunk | None = None
+        if encoder.trunk is not None:
+            self.trunk = Trunk(encoder.trunk, encoder.dim).to(self.device)
         matrices = list(self.trunk.parameters()) if self.trunk is not None else [nn.Parameter()]
         self.trunk_optimizer = torch.optim.AdamW(
             matrices, lr=train.trunk_learning_rate, betas=TRUNK_BETAS, weight_decay=WEIGHT_DECAY
@@ -66,7 +79,7 @@ class EncoderTrainer:
 
     def compile(self) -> None:
         """Refine by generated code, where there is a compiler: a step takes two thirds of the time."""
-        if self.trunk is not None and shutil.which("c++"):
+        if self.trunk is not None and self.device.type == "cpu" and shutil.which("c++"):
             self.trunk.compile()
 
     @property
@@ -91,6 +104,11 @@ class EncoderTrainer:
         return self.phase > 0
 
     @property
+    def window(self) -> int | None:
+        """Units that see each other in the next step; None where it has no trunk."""
+        return self.trunk.config.window if self.trunk is not None and self.is_joint else None
+
+    @property
     def rounds_rows(self) -> bool:
         """Whether the next step sees rows as they will be stored; eight bits lose nothing."""
         left = self.total_steps - self.step
@@ -102,65 +120,42 @@ class EncoderTrainer:
         of = self.phases[self.phase]
         return min(1.0, (done + 1) / WARM_UP_STEPS) * 0.5 * (1 + math.cos(math.pi * done / of))
 
-    def take_step(self, texts: Offsets, pairs: Offsets | None) -> dict[str, float]:
+    def take_step(self, batch: StepBatch) -> dict[str, Tensor]:
         """One update.
 
         Args:
-            texts: int64 (B,), texts with a target.
-            pairs: int64 (P,), places of pairs of one source, or None for none.
+            batch: on any device; with windows where `window` is not None.
 
         Returns:
-            The loss and its parts, those of the last exit.
+            The loss and its parts, those of the last exit, one number each.
         """
-        batch = self.data.texts.take(texts)
-        pair_batch, is_same = self._pair_texts(pairs)
-        touched, local = torch.unique(_all_rows(batch, pair_batch), return_inverse=True)
-        table = self.table.values[touched].requires_grad_()
-        weight = self.log_weight.values[touched].requires_grad_()
+        batch = batch.to(self.device)
+        table = self.table.values[batch.distinct].requires_grad_()
+        weight = self.log_weight.values[batch.distinct].requires_grad_()
         rows = table * weight.exp()[:, None]
         if self.rounds_rows:
             rows = as_stored(rows @ self.map)
-        of_batch, of_pairs = local.split([len(batch.rows), len(local) - len(batch.rows)])
-        parts = [
-            self._teacher_loss(vectors, texts)
-            for vectors in self._exits(rows, of_batch, batch, has_trunk=self.is_joint)
-        ]
+        targets = self.targets[batch.places].float()  # (B, E)
+        parts = [self._teacher_loss(vectors, targets) for vectors in self._exits(rows, batch.texts)]
         loss = self.train.teacher_weight * self._over_exits([part["teacher"] for part in parts])
         shown = parts[-1]
-        if pair_batch is not None and pairs is not None:
-            has_trunk = (
-                self.is_joint and _mean_units(pair_batch, len(pairs)) <= self.train.pair_units
-            )
+        if batch.pairs is not None and batch.is_same is not None:
+            count = len(batch.is_same)
             losses = [
                 contrastive_loss(
-                    vectors[: len(pairs)],
-                    vectors[len(pairs) :],
+                    vectors[:count],
+                    vectors[count:],
                     self.train.temperature,
-                    is_same=is_same,
+                    is_same=batch.is_same,
                 )
-                for vectors in self._exits(rows, of_pairs, pair_batch, has_trunk=has_trunk)
+                for vectors in self._exits(rows, batch.pairs)
             ]
             loss = loss + self.train.pair_weight * self._over_exits(losses)
             shown["pairs"] = losses[-1]
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves backward without types
-        self._apply(touched, table, weight)
+        self._apply(batch.distinct, table, weight)
         self.step += 1
-        return {"loss": float(loss.detach()), **{n: float(v.detach()) for n, v in shown.items()}}
-
-    def _pair_texts(self, pairs: Offsets | None) -> tuple[UnitTexts | None, Tensor | None]:
-        """Anchors, then positives, then the hard negatives there are.
-
-        Besides, which of the others are each anchor's positive once more, bool (P, P + Q).
-        """
-        known = self.data.pairs
-        if known is None or pairs is None:
-            return None, None
-        positives, negatives = known.positives[pairs], known.negatives[pairs]
-        others = np.concatenate((positives, negatives[negatives != NO_TEXT]))
-        texts = self.data.texts.take(np.concatenate((known.anchors[pairs], others)))
-        is_same = others == positives[:, None]
-        np.fill_diagonal(is_same, val=False)
-        return texts, torch.from_numpy(is_same)
+        return {"loss": loss.detach(), **{name: value.detach() for name, value in shown.items()}}
 
     def _over_exits(self, losses: Sequence[Tensor]) -> Tensor:
         """The last exit's loss, and a share of the earlier ones'."""
@@ -169,22 +164,17 @@ class EncoderTrainer:
             total = total + self.train.early_weight * loss
         return total
 
-    def _exits(
-        self, rows: Tensor, local: Tensor, batch: UnitTexts, *, has_trunk: bool
-    ) -> list[Tensor]:
+    def _exits(self, rows: Tensor, texts: StepTexts) -> list[Tensor]:
         """Unit vectors of all texts after the bag and after every layer, float32 (N, D) each."""
-        if self.trunk is None or not has_trunk:
-            starts = torch.from_numpy(batch.unit_offsets[batch.text_offsets[:-1]])
-            sums = functional.embedding_bag(local, rows, starts, mode="sum")  # (N, D)
-            return [functional.normalize(self._mapped(sums), dim=1)]
-        starts = torch.from_numpy(batch.unit_offsets[:-1])
-        units = self._mapped(functional.embedding_bag(local, rows, starts, mode="sum"))  # (U, D)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            refined = [units, *self.trunk(units, batch.text_offsets)]
-        owners = owners_of(batch.text_offsets)
-        empty = units.new_zeros(len(batch), units.shape[1])
+        sums = functional.embedding_bag(texts.rows, rows, texts.starts, mode="sum")
+        bag = self._mapped(sums)  # (N, D) or, for the trunk, (U, D)
+        if self.trunk is None or texts.windows is None:
+            return [functional.normalize(bag, dim=1)]
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.is_short):
+            refined = [bag, *self.trunk(bag, texts.windows)]
+        empty = bag.new_zeros(texts.count, bag.shape[1])
         return [
-            functional.normalize(empty.index_add(0, owners, states.float()), dim=1)
+            functional.normalize(empty.index_add(0, texts.windows.owners, states.float()), dim=1)
             for states in refined
         ]
 
@@ -192,9 +182,8 @@ class EncoderTrainer:
         """Sums of rows through the map; rounded rows went through it before."""
         return sums if self.rounds_rows else sums @ self.map
 
-    def _teacher_loss(self, vectors: Tensor, texts: Offsets) -> dict[str, Tensor]:
+    def _teacher_loss(self, vectors: Tensor, targets: Tensor) -> dict[str, Tensor]:
         train = self.train
-        targets = torch.from_numpy(self.data.targets[texts].astype(np.float32))  # (B, E)
         cosine = 1 - (vectors * (targets @ self.axes.T)).sum(dim=1).mean()
         gaps = (vectors @ vectors.T - targets @ targets.T).square()  # (B, B)
         similarity, near = gaps.mean(), _group_mean(gaps, train.group_size)
@@ -222,7 +211,7 @@ class EncoderTrainer:
         """The table with weights and map multiplied in, float32 (R, D)."""
         with torch.no_grad():
             rows = (self.table.values * self.log_weight.values.exp()[:, None]) @ self.map
-        return np.asarray(rows.numpy(), dtype=np.float32)
+        return np.asarray(rows.cpu().numpy(), dtype=np.float32)
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on."""
@@ -249,16 +238,6 @@ class EncoderTrainer:
         self.step = int(state["step"])
 
 
-def _all_rows(batch: UnitTexts, pairs: UnitTexts | None) -> Tensor:
-    """Rows of both batches, one after the other, int64."""
-    rows = batch.rows if pairs is None else np.concatenate((batch.rows, pairs.rows))
-    return torch.from_numpy(rows.astype(np.int64))
-
-
-def _mean_units(batch: UnitTexts, pairs: int) -> float:
-    return float(batch.text_offsets[-1]) / pairs
-
-
 def contrastive_loss(
     anchors: Tensor, others: Tensor, temperature: float, *, is_same: Tensor | None = None
 ) -> Tensor:
@@ -274,7 +253,7 @@ def contrastive_loss(
     scores = anchors @ others.T / temperature  # (P, P + Q)
     if is_same is not None:
         scores = scores.masked_fill(is_same, -torch.inf)
-    truth = torch.arange(len(anchors))
+    truth = torch.arange(len(anchors), device=scores.device)
     forth = functional.cross_entropy(scores, truth)
     back = functional.cross_entropy(scores[:, : len(anchors)].T, truth)
     return (forth + back) / 2

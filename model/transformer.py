@@ -15,13 +15,12 @@ D = C / H.
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from model.config import TrunkConfig
-from model.windows import Offsets, pack
+from model.step_batch import Windows
 
 NORM_EPS = 1e-5
 ROTARY_BASE = 10_000.0
@@ -49,8 +48,9 @@ class View:
     def __init__(self, piece_of: Tensor, config: TrunkConfig) -> None:
         self.is_seen = piece_of[:, :, None] == piece_of[:, None]  # (W, L, L)
         head_width = config.n_embd // config.n_head
-        exponents = torch.arange(0, head_width, 2, dtype=torch.float32) / head_width
-        positions = torch.arange(piece_of.shape[1], dtype=torch.float32)
+        device = piece_of.device
+        exponents = torch.arange(0, head_width, 2, dtype=torch.float32, device=device) / head_width
+        positions = torch.arange(piece_of.shape[1], dtype=torch.float32, device=device)
         angles = positions[:, None] * ROTARY_BASE**-exponents * float(config.is_relative)
         self.cos, self.sin = angles.cos()[:, None], angles.sin()[:, None]  # (L, 1, D / 2)
 
@@ -151,22 +151,19 @@ class Trunk(nn.Module):
         """Refine by generated code from now on."""
         self._refine = torch.compile(self.refine_slots, dynamic=True)
 
-    def forward(self, units: Tensor, text_offsets: Offsets) -> list[Tensor]:
+    def forward(self, units: Tensor, windows: Windows) -> list[Tensor]:
         """Refine the units of some texts.
 
         Args:
             units: float32 (U, width), bag vectors.
-            text_offsets: int64 (N + 1,), the first unit of each text.
+            windows: where each unit is put.
 
         Returns:
             One float32 (U, width) for every layer, the first layer's first.
         """
-        packing = pack(text_offsets, self.config.window)
-        slots = units.index_select(0, torch.from_numpy(packing.unit_of.reshape(-1)))
-        piece_of = torch.from_numpy(packing.piece_of)
-        refined = self._refine(slots.view(*piece_of.shape, -1), piece_of)
-        slot_of = torch.from_numpy(packing.slot_of)
-        return [states.flatten(0, 1).index_select(0, slot_of) for states in refined]
+        slots = units.index_select(0, windows.unit_of)
+        refined = self._refine(slots.view(*windows.piece_of.shape, -1), windows.piece_of)
+        return [states.flatten(0, 1).index_select(0, windows.slot_of) for states in refined]
 
     def refine_slots(self, slots: Tensor, piece_of: Tensor) -> list[Tensor]:
         """Refine units in windows, (W, L, width) to the same after every layer."""
@@ -180,8 +177,3 @@ class Trunk(nn.Module):
             weight = 2 * torch.sigmoid(self.gate(out).float())  # (W, L, 1), one at first
             refined.append(weight * (slots + size * self.outlet(out).float()))
         return refined
-
-
-def owners_of(text_offsets: Offsets) -> Tensor:
-    """The text of each unit, int64 (U,)."""
-    return torch.from_numpy(np.repeat(np.arange(len(text_offsets) - 1), np.diff(text_offsets)))

@@ -25,10 +25,11 @@ from model.config import Preset, TrunkConfig, small
 from model.embed import NO_STOP, Encoder
 from model.evaluate_search import DENSE, HYBRID, TEXT, HybridIndex, our_words, score_search_set
 from model.evaluate_similarity import DEVELOPMENT_SETS, read_pair_set, score_pairs
+from model.material import Material, gather
 from model.search_sets import read_search_set
 from model.stopping import fit_stop_cosine
 from model.timing import describe_machine, measure_rates
-from model.train import Material, Prepared, encoder_parts, gather, new_trainer, prepare, take_steps
+from model.train import Prepared, encoder_parts, new_trainer, prepare, take_steps
 
 ROOT = Path(__file__).resolve().parents[1]
 SIMILARITY_SETS = ("STS12", "STS13", "STS15", "SICK-R")
@@ -86,7 +87,9 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO)
     report = _begun(options.report, options.seconds)
-    material = _part(gather(options.data, cache=options.cache, max_texts=TEXTS))
+    material = _part(
+        gather(options.data, replace(small().train, max_texts=TEXTS), cache=options.cache)
+    )
     prepared: dict[str, Prepared] = {}
     for name in options.rows or ROWS:
         if name in report["rows"]:

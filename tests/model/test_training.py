@@ -25,9 +25,11 @@ from model.batches import (
     text_batches,
 )
 from model.config import Preset, tiny
+from model.material import project_words
 from model.pairs import PairSet
 from model.row_adam import RowAdam
-from model.train import STATE, project_words, take_steps, train_embed, train_on_projection
+from model.step_batch import StepBatch, load_steps
+from model.train import STATE, take_steps, train_embed, train_on_projection
 from model.trainer import EncoderTrainer, contrastive_loss
 
 
@@ -102,6 +104,27 @@ def training_set() -> TrainingSet:
             sources=np.repeat([0, 1, 2], 30).astype(np.int32),
         ),
     )
+
+
+@pytest.mark.parametrize("window", [None, 16])
+def test_steps_made_by_workers_are_those_made_at_once(
+    training_set: TrainingSet, window: int | None
+) -> None:
+    given = [(np.arange(at, at + 40), np.arange(at, at + 8)) for at in range(0, 80, 8)]
+
+    def made(workers: int) -> list[StepBatch]:
+        steps = load_steps(
+            training_set, given, window=window, pair_units=64, workers=workers, is_pinned=False
+        )
+        return list(steps)
+
+    for first, second in zip(made(0), made(2), strict=True):
+        assert torch.equal(first.distinct, second.distinct)
+        assert torch.equal(first.texts.rows, second.texts.rows)
+        assert torch.equal(first.texts.starts, second.texts.starts)
+        assert (first.texts.windows is None) == (window is None)
+        if first.texts.windows is not None and second.texts.windows is not None:
+            assert torch.equal(first.texts.windows.slot_of, second.texts.windows.slot_of)
 
 
 @pytest.mark.slow
@@ -246,8 +269,9 @@ def test_neighbours_stand_together() -> None:
     owner = rng.permutation(np.repeat(np.arange(32), 8))
     noisy = centres[owner] + 0.05 * rng.standard_normal((256, 24))
     targets = (noisy / np.linalg.norm(noisy, axis=1, keepdims=True)).astype(np.float16)
-    order = neighbour_order(targets, group_size=4, rng=rng)
-    first = next(text_batches(targets, batch_size=8, group_size=4, seed=1))
+    given = torch.from_numpy(targets)
+    order = neighbour_order(given, group_size=4, rng=rng)
+    first = next(text_batches(given, batch_size=8, group_size=4, seed=1))
     assert len(set(first.tolist())) == 8
     assert len(set(order.tolist())) == len(order)
     groups = owner[order].reshape(-1, 4)

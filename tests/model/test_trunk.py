@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.config import TrunkConfig
+from model.step_batch import as_windows
 from model.transformer import Block, Trunk, View
 from model.trunk import PREFIX, NumpyTrunk, text_sums
 from model.windows import lay_out, pack
@@ -98,7 +99,7 @@ def test_numpy_and_torch_give_the_same_numbers(counts: list[int]) -> None:
     trunk, offsets = random_trunk(), offsets_of(counts)
     units = some_units(offsets[-1])
     with torch.no_grad():
-        expected = trunk(torch.from_numpy(units), offsets)
+        expected = trunk(torch.from_numpy(units), as_windows(offsets, trunk.config.window))
     for depth in range(1, CONFIG.n_layer + 1):
         found, layers = stored(trunk).refine(units, offsets, depth=depth, stop_cosine=NEVER)
         assert np.allclose(found, expected[depth - 1].numpy(), atol=1e-5)
@@ -177,7 +178,7 @@ def test_without_positions_order_does_not_matter() -> None:
 
 def test_a_new_trunk_refines_nothing() -> None:
     units = torch.from_numpy(some_units(9))
-    for refined in Trunk(CONFIG, WIDTH)(units, offsets_of([4, 5])):
+    for refined in Trunk(CONFIG, WIDTH)(units, as_windows(offsets_of([4, 5]), CONFIG.window)):
         assert torch.equal(refined, units)
 
 
