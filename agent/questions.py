@@ -5,8 +5,8 @@ is asked of the store here.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import replace
 
 from agent.phrases import Sentence
 from agent.sentences import split_sentences
@@ -15,7 +15,7 @@ from agent.topics import Mentions
 from agent.wording import Worded, object_spans, word_question
 from agent.worth import dateline_end, skip_reason
 from kb import AnswerKind, Article, Draft, Evidence, Question
-from model import Word
+from model import Span, Word
 
 MAX_QUESTIONS = 4
 MAX_OF_A_KIND = 2
@@ -76,47 +76,42 @@ _KINDS = tuple(
 def draft_facts(article: Article, mentions: Mentions) -> tuple[Draft, ...]:
     """One draft a sentence, in text order, kept with its questions or with the reason why not."""
     drafts = []
-    words = list(mentions.words)
-    place = 0
+    words = mentions.words
+    spans = sorted(mentions.spans, key=lambda span: span.start_char)
+    place = span = 0
     for start, end in split_sentences(article.text):
-        while place < len(words) and words[place].start_char < start:
-            place += 1
+        place = bisect_left(words, start, lo=place, key=lambda word: word.start_char)
         stop = place
         while stop < len(words) and words[stop].end_char <= end:
             stop += 1
-        drafts.append(_draft(article, mentions, (start, end), words[place:stop]))
+        span = bisect_left(spans, start, lo=span, key=lambda found: found.start_char)
+        last = bisect_left(spans, end, lo=span, key=lambda found: found.start_char)
+        entities = spans_within(spans[span:last], start, end)
+        drafts.append(_draft(article, (start, end), words[place:stop], entities))
         place = stop
     return tuple(drafts)
 
 
 def _draft(
-    article: Article, mentions: Mentions, place: tuple[int, int], words: Sequence[Word]
+    article: Article, place: tuple[int, int], words: Sequence[Word], entities: Sequence[Span]
 ) -> Draft:
+    """Of one sentence; offsets of its words are into the article, those of its entities into the sentence."""
     start, end = place
     text = article.text[start:end]
     evidence = Evidence(article.id, start, end, text)
-    entities = spans_within(mentions.spans, start, end)
     names = tuple(dict.fromkeys(text[span.start_char : span.end_char] for span in entities))
-    own = tuple(
-        Word(word.start_char - start, word.end_char - start, word.text, word.pos) for word in words
-    )
-    reason = skip_reason(text, own)
+    skipped = dateline_end(text)
+    body, begin = text[skipped:], start + skipped
+    words = [word for word in words if word.start_char >= begin]
+    reason = skip_reason(text, words)
     if reason:
         return Draft(evidence, (), names, reason)
-    skipped = dateline_end(text)
-    body = text[skipped:]
-    sentence = Sentence.read(
-        body,
-        [
-            replace(w, start_char=w.start_char - skipped, end_char=w.end_char - skipped)
-            for w in own
-            if w.start_char >= skipped
-        ],
-    )
+    own = [Word(w.start_char - begin, w.end_char - begin, w.text, w.pos) for w in words]
+    sentence = Sentence.read(body, own)
     spans = find_spans(body, spans_within(entities, skipped, len(text)))
     if not spans and not object_spans(sentence):
         return Draft(evidence, (), names, "no answer-bearing span")
-    questions = _best_questions(sentence, spans, start + skipped)
+    questions = _best_questions(sentence, spans, begin)
     return Draft(evidence, questions, names, None if questions else "no question could be worded")
 
 

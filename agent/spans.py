@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from agent.marked import Marked
 from kb import AnswerKind
 from model import Span
 
@@ -43,8 +44,9 @@ _UNIT_OF_TIME = r"(?:second|minute|hour|day|week|month|year|decade|centur(?=y|ie
 _DAY_PART = r"(?:morning|afternoon|evening|night|noon)"
 _SEASON = r"(?:spring|summer|autumn|fall|winter)"
 
+# Behind a boundary a look at one letter spares trying all that a date may begin with.
 _DATE = re.compile(
-    r"\b(?:"
+    r"\b(?=[\dA-Zaefhlmnostwy])(?:"
     rf"(?:{_WEEKDAY},?\s)?{_MONTH}\s\d{{1,2}}(?:st|nd|rd|th)?(?![\d:,]*\d)(?:,?\s{_YEAR}\b)?"
     rf"|(?:{_WEEKDAY},?\s)?\d{{1,2}}(?:st|nd|rd|th)?\s(?:of\s)?{_MONTH}(?:,?\s{_YEAR})?\b"
     rf"|(?:early\s|late\s|mid-)?{_MONTH},?\s(?:of\s)?{_YEAR}"
@@ -62,19 +64,31 @@ _DATE = re.compile(
     r")(?!\w)"
 )
 _TIME = re.compile(
-    r"\b(?:\d{1,2}(?::\d{2})?\s?(?:[ap]\.m\.|[AaPp][Mm]\b)(?:\s(?:E[DS]?T|P[DS]?T|GMT|UTC"
+    r"(?=\d)\b(?:\d{1,2}(?::\d{2})?\s?(?:[ap]\.m\.|[AaPp][Mm]\b)(?:\s(?:E[DS]?T|P[DS]?T|GMT|UTC"
     r"|local time)\b)?"
     r"|\d{1,2}:\d{2}\s(?:GMT|UTC|local time)\b)"
 )
-_MONEY = re.compile(
+_MONEY_PATTERN = re.compile(
     rf"(?:(?:US|A|C|HK|NZ)?[$£€¥₹](?:{_DIGITS})(?:\s?(?:{_SCALE}|m|bn|k|tn)\b)?"
     r"|\b(?i:(?:tens|hundreds|dozens)\sof\s(?:thousands|millions|billions)|thousands|millions"
     r"|billions)\sof\s(?:dollars|euros|pounds)\b"
     rf"|\b{_NUMBER}\s(?:U\.S\.\s)?(?:dollars?|cents?|euros?|pounds|yen|yuan|rupees|rubles"
     rf"|roubles|pesos)\b)"
 )
-_PERCENT = re.compile(rf"\b(?:{_NUMBER})(?:\s?%|\s(?:percent|per\scent|percentage\spoints?)\b)")
-_AGE = re.compile(r"(?<=,\s)\d{1,3}(?=,\s)|\b\d{1,3}(?=\s?-year-old\b)|\b\d{1,3}(?=\syears\sold\b)")
+_MONEY = Marked(
+    _MONEY_PATTERN,
+    (
+        *("$", "£", "€", "¥", "₹", "dollar", "cent", "euro", "pounds", "yen", "yuan", "rupees"),
+        *("rubles", "roubles", "pesos"),
+    ),
+)
+_PERCENT = Marked(
+    re.compile(rf"\b(?:{_NUMBER})(?:\s?%|\s(?:percent|per\scent|percentage\spoints?)\b)"),
+    ("%", "cent"),
+)
+_AGE = re.compile(
+    r"(?=\d)(?:(?<=,\s)\d{1,3}(?=,\s)|\b\d{1,3}(?=\s?-year-old\b)|\b\d{1,3}(?=\syears\sold\b))"
+)
 _COUNT = re.compile(
     rf"(?<![\w$£€.,/-])(?:(?i:(?:tens|hundreds|dozens)\sof\s(?:thousands|millions|billions)"
     rf"|dozens|hundreds|thousands|millions|billions)(?=\sof\s)|{_NUMBER})"
@@ -181,7 +195,7 @@ def find_spans(text: str, entity_spans: Iterable[Span]) -> list[AnswerSpan]:
     return sorted(found, key=lambda span: span.start)
 
 
-_RULES = (
+_RULES: tuple[tuple[re.Pattern[str] | Marked, AnswerKind, str], ...] = (
     (_MONEY, AnswerKind.HOW_MANY, "money"),
     (_PERCENT, AnswerKind.HOW_MANY, "percent"),
     (_TIME, AnswerKind.WHEN, "time"),

@@ -17,6 +17,12 @@ _LOOSE_END = re.compile(
     r"|what|why|if|whether|because|while|is|was|its|his|her|their|during|amid|than))+[\s,]*$"
 )
 _QUOTES = re.compile('[“”"]')
+_BLANKS = re.compile(r"\s+")
+_BLANK_BEFORE = re.compile(r"\s+(['’]s\b|n['’]t\b|[,.;:%)])")
+_BLANK_BEHIND = re.compile(r"([($£])\s+")
+_COMMAS = re.compile(r",(?:\s*,)+")
+_RELATIVE = re.compile(r", (?:who|which)\b")
+_ADDRESS = re.compile(r"\w+,")
 
 
 def shorten(text: str, words: int) -> str:
@@ -33,16 +39,16 @@ def shorten(text: str, words: int) -> str:
 def tidy_question(text: str, answer: str) -> str | None:
     """One clean line ending in a question mark; None when it holds the answer or is no question's length."""
     text = _QUOTES.sub("", text).replace("<<", "“").replace(">>", "”")
-    text = re.sub(r"\s+", " ", text)
-    text = re.sub(r"\s+(['’]s\b|n['’]t\b|[,.;:%)])", r"\1", text)
-    text = re.sub(r"([($£])\s+", r"\1", text)
-    text = re.sub(r",(?:\s*,)+", ",", text).strip(" ,;:—–-.…")
+    text = _BLANKS.sub(" ", text)
+    text = _BLANK_BEFORE.sub(r"\1", text)
+    text = _BLANK_BEHIND.sub(r"\1", text)
+    text = _COMMAS.sub(",", text).strip(" ,;:—–-.…")
     closed = _LOOSE_END.sub("", text)
     text = closed if _WH.search(closed) else text
     content = sum(len(word) > 3 and not _WH.match(word) for word in text.split())
-    if re.search(r", (?:who|which)\b", text) and not text.startswith(("Who", "Wh")):
+    if _RELATIVE.search(text) and not text.startswith(("Who", "Wh")):
         return None
-    if content < MIN_CONTENT_WORDS or re.match(r"\w+,", text):
+    if content < MIN_CONTENT_WORDS or _ADDRESS.match(text):
         return None
     if (
         not MIN_QUESTION_WORDS <= len(text.split()) <= MAX_QUESTION_WORDS

@@ -16,8 +16,9 @@ from kb.errors import IndexMismatch
 from kb.exact import pack, unpack
 from kb.protocols import Embedder, FloatArray
 from kb.reread import Rereader
-from kb.retrieve import Asked, Scored, StoredFact, rank, read_question
+from kb.retrieve import Asked, Scored, rank, read_question
 from kb.shelf import Shelf
+from kb.stored import StoredFact
 from kb.values import Answer, AnswerKind, Fact, Match, NoAnswer, Question, RankedChoice
 from kb.vectors import VectorIndex
 

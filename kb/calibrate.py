@@ -24,13 +24,12 @@ from kb.retrieve import (
     Asked,
     Rarity,
     Scored,
-    StoredFact,
     features_of,
     rank,
-    read_fact,
     read_question,
 )
 from kb.sql import open_engine, reading, writing
+from kb.stored import StoredFact, read_fact
 from kb.values import Question
 
 CANDIDATES = 12  # from each half

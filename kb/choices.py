@@ -23,7 +23,8 @@ import numpy.typing as npt
 from kb.exact import cosines
 from kb.protocols import FloatArray
 from kb.quantities import is_same
-from kb.retrieve import TITLE_SHARE, Asked, Rarity, StoredFact, read_question
+from kb.retrieve import TITLE_SHARE, Asked, Rarity, read_question
+from kb.stored import StoredFact
 from kb.values import Question
 from kb.words import plain, terms
 

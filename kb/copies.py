@@ -32,7 +32,7 @@ def bands(text: str) -> tuple[str, ...]:
     if not held:
         return ()
     sketch = MinHash(num_perm=PERMUTATIONS, seed=SEED, hashfunc=_hash, scheme="affine32")
-    sketch.update_batch([shingle.encode() for shingle in sorted(held)])
+    sketch.update_batch([shingle.encode() for shingle in held])
     rows = np.asarray(sketch.hashvalues, dtype="<u8").reshape(BANDS, -1)
     return tuple(
         hashlib.sha256(bytes([number]) + row.tobytes()).hexdigest()[:16]

@@ -4,6 +4,7 @@ import re
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 _MONTH_NAMES = (
     "january jan|february feb|march mar|april apr|may|june jun|july jul|august aug"
@@ -32,8 +33,9 @@ _MONTH = "|".join(
 _WEEKDAY = "|".join(name.title() for name in _WEEKDAYS)
 _DAY = r"(?:[12]\d|3[01]|0?[1-9])"
 _YEAR = r"(?:1[5-9]|20)\d\d"
+# A look at one letter spares trying all that an expression may begin with.
 _EXPRESSION = re.compile(
-    rf"""(?<![\w-])(?:
+    rf"""(?<![\w-])(?=[\dA-Zaeflnosty])(?:
       (?P<iso>{_YEAR}-\d\d-\d\d)
     | (?P<month1>{_MONTH})\s(?P<day1>{_DAY})(?:st|nd|rd|th)?(?![\d:%,]\d|\d)(?:,?\s(?P<year1>{_YEAR}))?
     | (?P<day2>{_DAY})(?:st|nd|rd|th)?\s(?:of\s)?(?P<month2>{_MONTH})(?:,?\s(?P<year2>{_YEAR}))?
@@ -62,7 +64,12 @@ class DateSpan:
 
 def dates(text: str, published_at: datetime | None) -> tuple[DateSpan, ...]:
     """The date expressions of a text in order; those that name no year mean the nearest one."""
-    day = published_at.date() if published_at is not None else None
+    return _dates(text, published_at.date() if published_at is not None else None)
+
+
+@lru_cache(maxsize=1 << 12)
+def _dates(text: str, day: date | None) -> tuple[DateSpan, ...]:
+    """Remembered for the sentences just read: each is looked at as news and as a fact."""
     return tuple(
         DateSpan(
             _meanings(match, day),

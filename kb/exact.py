@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from kb.protocols import FloatArray
 
+QUERIES_AT_ONCE = 512  # bounds memory: each is compared with every fact
+STRIPE = 64
 MARGIN = 4  # extra neighbours taken before exact scoring, so that ties at the edge fall by seq
 
 
@@ -58,19 +60,38 @@ class ExactVectors:
         """Seqs of the nearest facts of each vector, nearest first, older ones first among equals."""
         if not self._count or not len(vectors):
             return [[] for _ in vectors]
-        similarity = vectors @ self._matrix[: self._count].T
-        take = min(limit + MARGIN, self._count)
-        top = np.argpartition(similarity, self._count - take, axis=1)[:, -take:]
-        found = []
-        for row, places in enumerate(top):
-            places = np.sort(places)
-            order = np.argsort(-np.round(similarity[row, places], 5), kind="stable")[:limit]
-            found.append(self._seqs[places[order]].tolist())
+        found: list[list[int]] = []
+        for start in range(0, len(vectors), QUERIES_AT_ONCE):
+            similarity = vectors[start : start + QUERIES_AT_ONCE] @ self._matrix[: self._count].T
+            places = np.sort(largest(similarity, min(limit + MARGIN, self._count)), axis=1)
+            near = np.round(np.take_along_axis(similarity, places, axis=1), 5)
+            order = np.argsort(-near, axis=1, kind="stable")[:, :limit]
+            found += self._seqs[np.take_along_axis(places, order, axis=1)].tolist()
         return found
 
 
+def largest(rows: FloatArray, count: int) -> npt.NDArray[np.intp]:
+    """Places of the largest values of each row, in no order.
+
+    A row is cut into stripes. The largest values stand in the stripes whose maxima are the largest, so only those
+    are sorted out: many times cheaper than to sort out whole rows.
+    """
+    stripes = rows.shape[1] // STRIPE
+    if stripes <= count:
+        return np.argpartition(rows, rows.shape[1] - count, axis=1)[:, -count:]
+    # Stripe s holds the places s, s + stripes, s + 2 stripes ...; what is left over at the end is looked at too.
+    maxima = rows[:, : stripes * STRIPE].reshape(len(rows), STRIPE, stripes).max(axis=1)
+    highest = np.argpartition(maxima, stripes - count, axis=1)[:, -count:]
+    places = (highest[:, None, :] + np.arange(STRIPE)[:, None] * stripes).reshape(len(rows), -1)
+    rest = np.arange(stripes * STRIPE, rows.shape[1])
+    places = np.concatenate((places, np.broadcast_to(rest, (len(rows), len(rest)))), axis=1)
+    values = np.take_along_axis(rows, places, axis=1)
+    best = np.argpartition(values, values.shape[1] - count, axis=1)[:, -count:]
+    return np.take_along_axis(places, best, axis=1)
+
+
 def cosines(query: FloatArray, rows: FloatArray) -> npt.NDArray[np.float64]:
-    """Cosine of one unit vector with each row, to four digits.
+    """Cosine of one unit vector, or of a row of unit vectors each, with each row, to four digits.
 
     Summed in double precision pair by pair, so that it does not depend on what else is in the batch.
     """

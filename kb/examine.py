@@ -10,9 +10,10 @@ from kb import copies, sql_articles, sql_facts, sql_lexical
 from kb.answerability import Answerability
 from kb.exact import pack, unpack
 from kb.protocols import Embedder, FloatArray
-from kb.retrieve import Asked, Rarity, StoredFact, rank, read_question
+from kb.retrieve import Asked, Rarity, rank_many, read_question
 from kb.sentence import Sentence, read_sentence
 from kb.shelf import Shelf
+from kb.stored import StoredFact
 from kb.values import Article, Draft, content_id
 from kb.verdicts import Bench, Ruling, judge, twins_of
 from kb.words import plain, terms
@@ -60,8 +61,7 @@ class Examiner:
         kept, settled = self._without_repeats(connection, article, drafts)
         prepared = self._prepare(connection, article, kept)
         vectors = {fact_id(one.draft): one.sentence.vector for one in prepared}
-        rarity = self._shelf.rarity(connection)
-        rulings = {id(one.draft): self._rule(one, rarity) for one in prepared}
+        rulings = self._rule(prepared, self._shelf.rarity(connection))
         return tuple(settled.get(id(d)) or rulings[id(d)] for d in drafts), vectors
 
     def _without_repeats(
@@ -139,21 +139,27 @@ class Examiner:
             return np.zeros((0, self._embedder.dim), dtype=np.float32)
         return unpack(pack(self._embedder.embed(texts)), self._embedder.dim)
 
-    def _rule(self, prepared: _Prepared, rarity: Rarity) -> Ruling:
+    def _rule(self, prepared: Sequence[_Prepared], rarity: Rarity) -> dict[int, Ruling]:
+        """Rulings by the `id` of their draft."""
+        beside = [(asked, one.near) for one in prepared for asked in one.asked]
+        ranked = iter(rank_many(beside, rarity=rarity, answerability=self._answerability))
+        rulings = {}
+        for one in prepared:
+            bench = self._bench(one, rarity)
+            judgements = [judge(asked, next(ranked), bench) for asked in one.asked]
+            rulings[id(one.draft)] = Ruling(one.draft, tuple(judgements))
+        return rulings
+
+    def _bench(self, prepared: _Prepared, rarity: Rarity) -> Bench:
         sentence = prepared.sentence
         places = (sentence.place_of(asked.question) for asked in prepared.asked)
-        bench = Bench(
+        return Bench(
             sentence=sentence,
             rarity=rarity,
             threshold=self._answerability.known_threshold,
             twins=twins_of(sentence, prepared.near),
             places=tuple(place for place in places if place is not None),
         )
-        judgements = []
-        for asked in prepared.asked:
-            ranked = rank(asked, prepared.near, rarity=rarity, answerability=self._answerability)
-            judgements.append(judge(asked, ranked, bench))
-        return Ruling(prepared.draft, tuple(judgements))
 
 
 def words_hash(quote: str) -> str:

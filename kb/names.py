@@ -17,6 +17,7 @@ _SUFFIX_WORDS = """
     inc corp corporation co company ltd plc llc group holdings jr sr ii iii
 """
 _SUFFIXES = frozenset(_SUFFIX_WORDS.split())
+_BESIDE_NAMES = _TITLES | _SUFFIXES | STOP_WORDS
 _GLUE = frozenset(
     ["the", "of", "and", "for", "de", "la", "el", "al", "van", "von", "der", "a", "an", "in", "at"]
 )
@@ -67,12 +68,10 @@ def name_words(name: str) -> tuple[str, ...]:
     return tuple(bare or kept or parts)
 
 
+@lru_cache(maxsize=1 << 15)
 def bare_terms(name: str) -> tuple[str, ...]:
     """The stems under which a text that holds the name is found, titles left out."""
-    titles = _TITLES | _SUFFIXES
-    return tuple(stem(word) for word in words(name) if word not in titles | STOP_WORDS) or tuple(
-        terms(name)
-    )
+    return tuple(stem(word) for word in words(name) if word not in _BESIDE_NAMES) or terms(name)
 
 
 def is_same_name(a: str, b: str) -> bool:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from kb.words import STOP_WORDS, stem
 
@@ -70,10 +71,12 @@ _ROUGH = re.compile(
     r"|at most|up to|as many as|close to|an estimated)\s+(?:an?\s+)?(?:record\s+)?$",
     re.IGNORECASE,
 )
+ROUGH_CHARS = 48  # before a number, among which such words stand
 _SPELLED = "|".join((*_SMALL, *_TENS))
 _SCALE = "|".join(_SCALES)
+# A look at one letter spares trying all that a number may begin with.
 _NUMBER = re.compile(
-    rf"""(?<![\w.,:/-])(?P<currency>(?:US|NZ|HK|A|C|S)?\$|[£€¥₹]|\bRs\.?\ ?)?\s?
+    rf"""(?<![\w.,:/-])(?=[\s\d$£€¥₹acefhnorstuz])(?P<currency>(?:US|NZ|HK|A|C|S)?\$|[£€¥₹]|\bRs\.?\ ?)?\s?
     (?:
       (?P<digits>\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d+(?:\.\d+)?)
       (?:[\s-]?(?P<scale>(?:{_SCALE})s?|(?<=[\d\s])(?:bn|mn|tn|[kmb]))(?!\w))?
@@ -109,8 +112,12 @@ class Quantity:
     end_char: int
 
 
+@lru_cache(maxsize=1 << 12)
 def quantities(text: str) -> tuple[Quantity, ...]:
-    """The numbers of a text in order; ordinals, dates in digits and decades are left out."""
+    """The numbers of a text in order; ordinals, dates in digits and decades are left out.
+
+    Remembered for the sentences just read: each is looked at as news and as a fact.
+    """
     found = (_quantity(text, match) for match in _NUMBER.finditer(text))
     return tuple(quantity for quantity in found if quantity is not None)
 
@@ -125,9 +132,8 @@ def _quantity(text: str, match: re.Match[str]) -> Quantity | None:
     unit = _unit(match, counted)
     if unit in _CURRENCIES.values():
         counted = tuple(word for word in counted if _CURRENCIES.get(word) != unit)
-    return Quantity(
-        value, place, unit, counted, _ROUGH.search(text[:start]) is not None, start, end
-    )
+    is_rough = _ROUGH.search(text[max(0, start - ROUGH_CHARS) : start]) is not None
+    return Quantity(value, place, unit, counted, is_rough, start, end)
 
 
 def _digits_value(match: re.Match[str]) -> tuple[Fraction, Fraction]:
@@ -214,10 +220,13 @@ def is_same(a: Quantity, b: Quantity) -> bool:
         return False
     if a.value == b.value:
         return True
+    is_rough = a.is_rough or b.is_rough
+    if not is_rough and a.place == b.place:
+        return False
     gap, size = abs(a.value - b.value), max(abs(a.value), abs(b.value))
-    if a.is_rough or b.is_rough:
+    if is_rough:
         return gap * 50 <= size
-    return a.place != b.place and gap * 2 <= max(a.place, b.place) and gap * 20 <= size
+    return gap * 2 <= max(a.place, b.place) and gap * 20 <= size
 
 
 def is_different(a: Quantity, b: Quantity) -> bool:

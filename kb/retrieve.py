@@ -1,23 +1,21 @@
 """A question and the facts near it, scored: dense and lexical candidates, reread pair by pair."""
 
-import json
 import math
-from collections import Counter, OrderedDict
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from itertools import islice
 
 import numpy as np
-from sqlalchemy import Connection
 
-from kb import sql_facts
-from kb.answerability import Answerability, Matrix
+from kb.answerability import FEATURES, Answerability, Matrix
 from kb.dates import DateSpan, can_agree, dates
-from kb.exact import cosines, unpack
-from kb.names import bare_terms, name_spans, names_in
+from kb.exact import cosines
+from kb.names import bare_terms, names_in
 from kb.protocols import FloatArray
 from kb.quantities import Quantity, is_same, quantities
+from kb.stored import StoredFact
 from kb.values import AnswerKind, Question, Scores
 from kb.words import terms
 
@@ -25,43 +23,7 @@ TITLE_SHARE = (
     0.8  # a word that stands in the title only says what the article is about, not this sentence
 )
 SCATTERED_SHARE = 0.5  # of a name whose words stand in the sentence, but not as the name
-CACHE_FACTS = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class StoredAnswer:
-    """A question a fact was stored for."""
-
-    kind: AnswerKind
-    terms: frozenset[str]
-    answer: str
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFact:
-    """A fact with all that scoring needs, read once."""
-
-    seq: int
-    id: str
-    article_id: str
-    start_char: int
-    quote: str
-    publisher: str
-    published_at: datetime | None
-    recorded_at: datetime
-    copy_of: str | None
-    vector: FloatArray
-    quote_terms: frozenset[str]
-    title_terms: frozenset[str]
-    spans: tuple[tuple[int, int], ...]  # of names, in characters of the quote
-    quantities: tuple[Quantity, ...]
-    dates: tuple[DateSpan, ...]
-    answers: tuple[StoredAnswer, ...]
-
-    @property
-    def known_at(self) -> datetime:
-        """When its news was out."""
-        return self.published_at or self.recorded_at
+PAIRS_AT_ONCE = 1024  # of questions and facts whose vectors are multiplied together: bounds memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,71 +62,6 @@ def read_question(question: Question, vector: FloatArray, *, asked_at: datetime 
     )
 
 
-def read_fact(row: Any, answers: Sequence[Question], dim: int) -> StoredFact:
-    """Take a candidate row apart."""
-    published_at = row.valid_from
-    return StoredFact(
-        seq=row.seq,
-        id=row.id,
-        article_id=row.article_id,
-        start_char=row.start_char,
-        quote=row.quote,
-        publisher=row.publisher,
-        published_at=published_at,
-        recorded_at=row.recorded_at,
-        copy_of=row.copy_of,
-        vector=unpack([row.vector], dim)[0],
-        quote_terms=frozenset(terms(row.quote)),
-        title_terms=frozenset(terms(row.title)),
-        spans=_spans(row.quote, json.loads(row.names)),
-        quantities=quantities(row.quote),
-        dates=dates(row.quote, published_at),
-        answers=tuple(
-            StoredAnswer(one.kind, frozenset(terms(one.text)), one.answer or "") for one in answers
-        ),
-    )
-
-
-def _spans(quote: str, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """Spans of the names found when the fact was drafted; of capitalised runs where there were none."""
-    found = []
-    for name in dict.fromkeys(names):
-        place = quote.find(name)
-        if place >= 0:
-            found.append((place, place + len(name)))
-    return tuple(sorted(found)) or tuple(name_spans(quote))
-
-
-class FactReader:
-    """Reads candidates and keeps the last ones read; what it keeps of a fact never changes."""
-
-    def __init__(self, dim: int) -> None:
-        self._dim = dim
-        self._kept: OrderedDict[int, StoredFact] = OrderedDict()
-
-    def read(self, connection: Connection, seqs: Iterable[int]) -> dict[int, StoredFact]:
-        """Facts by seq."""
-        found: dict[int, StoredFact] = {}
-        missing = []
-        for seq in set(seqs):
-            if (fact := self._kept.get(seq)) is None:
-                missing.append(seq)
-            else:
-                found[seq] = fact
-        rows = sql_facts.candidates(connection, missing)
-        answers = sql_facts.answers_of(connection, [row.id for row in rows])
-        for row in rows:
-            fact = read_fact(row, answers.get(row.id, ()), self._dim)
-            found[row.seq] = self._kept[row.seq] = fact
-        while len(self._kept) > CACHE_FACTS:
-            self._kept.popitem(last=False)
-        return found
-
-    def forget(self) -> None:
-        """Drop what is kept: the vectors have changed."""
-        self._kept.clear()
-
-
 class Rarity:
     """How telling a word is in this store: the rarer, the more."""
 
@@ -187,40 +84,64 @@ def rank(
     asked: Asked, facts: Sequence[StoredFact], *, rarity: Rarity, answerability: Answerability
 ) -> list[Scored]:
     """Score facts against a question; the likeliest to answer it first, older ones first among equals."""
-    if not facts:
-        return []
-    features = features_of(asked, facts, rarity)
-    scored = [
-        Scored(fact, _scores(row.tolist(), float(probability)))
-        for fact, row, probability in zip(
-            facts, features, answerability.probability(features), strict=True
-        )
-    ]
-    return sorted(scored, key=lambda one: (-one.scores.probability, one.fact.seq))
+    return rank_many([(asked, facts)], rarity=rarity, answerability=answerability)[0]
 
 
-def _scores(row: Sequence[float], probability: float) -> Scores:
-    dense, lexical, names, numbers, dates_held, has_kind = row
-    return Scores(dense, lexical, names, numbers, dates_held, has_kind, probability)
+def rank_many(
+    beside: Sequence[tuple[Asked, Sequence[StoredFact]]],
+    *,
+    rarity: Rarity,
+    answerability: Answerability,
+) -> list[list[Scored]]:
+    """`rank` for many questions, each with facts of its own."""
+    features = _features(beside, rarity)
+    likely = answerability.probability(features)
+    rows = iter(np.column_stack((features, likely)).tolist())
+    ranked = []
+    for _, facts in beside:
+        scored = [
+            Scored(fact, Scores(*row))
+            for fact, row in zip(facts, islice(rows, len(facts)), strict=True)
+        ]
+        ranked.append(sorted(scored, key=lambda one: (-one.scores.probability, one.fact.seq)))
+    return ranked
 
 
 def features_of(asked: Asked, facts: Sequence[StoredFact], rarity: Rarity) -> Matrix:
     """One row of `answerability.FEATURES` per fact, to four digits."""
-    dense = cosines(asked.vector, np.stack([fact.vector for fact in facts]))
-    weights = {term: rarity.weight(term) for term in sorted(asked.terms)}
-    total = sum(weights.values())
-    rows = [
-        (
-            similarity,
-            _coverage(weights, fact) / total if total else 0.0,
-            _names(asked, fact),
-            _numbers(asked, fact),
-            _dates(asked, fact),
-            1.0 if kind_spans(asked, fact) else 0.0,
-        )
-        for similarity, fact in zip(dense, facts, strict=True)
-    ]
-    return np.asarray(np.round(np.asarray(rows, dtype=np.float64), 4), dtype=np.float64)
+    return _features([(asked, facts)], rarity)
+
+
+def _features(beside: Sequence[tuple[Asked, Sequence[StoredFact]]], rarity: Rarity) -> Matrix:
+    rows: list[tuple[float, ...]] = []
+    for asked, facts in beside:
+        weights = {term: rarity.weight(term) for term in sorted(asked.terms)}
+        total = sum(weights.values())
+        rows += [
+            (
+                0.0,
+                _coverage(weights, fact) / total if total else 0.0,
+                _names(asked, fact),
+                _numbers(asked, fact),
+                _dates(asked, fact),
+                0.0 if next(_kind_spans(asked, fact), None) is None else 1.0,
+            )
+            for fact in facts
+        ]
+    features = np.round(np.reshape(np.asarray(rows, dtype=np.float64), (-1, len(FEATURES))), 4)
+    features[:, 0] = _dense(beside)
+    return np.asarray(features, dtype=np.float64)
+
+
+def _dense(beside: Sequence[tuple[Asked, Sequence[StoredFact]]]) -> Matrix:
+    """The cosine of each question with each of its facts, one after another."""
+    pairs = [(asked.vector, fact.vector) for asked, facts in beside for fact in facts]
+    found = [np.zeros(0)]
+    for start in range(0, len(pairs), PAIRS_AT_ONCE):
+        part = pairs[start : start + PAIRS_AT_ONCE]
+        queries, rows = (np.concatenate(vectors) for vectors in zip(*part, strict=True))
+        found.append(cosines(queries.reshape(len(part), -1), rows.reshape(len(part), -1)))
+    return np.concatenate(found)
 
 
 def _coverage(weights: dict[str, float], fact: StoredFact) -> float:
@@ -251,9 +172,12 @@ def _names(asked: Asked, fact: StoredFact) -> float:
         return 1.0
     held = 0.0
     for name, spelled in zip(asked.names, asked.spelled, strict=True):
-        quoted = sum(word in fact.quote_terms for word in name) / len(name)
-        titled = sum(word in fact.title_terms for word in name) / len(name)
-        if len(name) > 1 and spelled not in fact.quote.casefold():
+        quoted = titled = 0.0
+        for word in name:
+            quoted += word in fact.quote_terms
+            titled += word in fact.title_terms
+        quoted, titled = quoted / len(name), titled / len(name)
+        if len(name) > 1 and spelled not in fact.folded:
             # "Captain Jonas Harrowgate and his astrolabe" does not name the Harrowgate Astrolabe
             quoted = min(quoted, SCATTERED_SHARE)
         held += max(quoted, TITLE_SHARE * titled)
@@ -289,24 +213,23 @@ def _date_fits(day: DateSpan, fact: StoredFact) -> float:
 
 def kind_spans(asked: Asked, fact: StoredFact) -> list[tuple[int, int]]:
     """Spans of the quote that are of the kind asked for and not in the question itself."""
+    return list(_kind_spans(asked, fact))
+
+
+def _kind_spans(asked: Asked, fact: StoredFact) -> Iterator[tuple[int, int]]:
     match asked.question.kind:
         case AnswerKind.HOW_MANY:
-            return [
-                (number.start_char, number.end_char)
-                for number in fact.quantities
-                if not any(is_same(number, other) for other in asked.quantities)
-            ]
+            for number in fact.quantities:
+                if not any(is_same(number, other) for other in asked.quantities):
+                    yield number.start_char, number.end_char
         case AnswerKind.WHEN:
-            return [
-                (day.start_char, day.end_char)
-                for day in fact.dates
-                if day.words not in {other.words for other in asked.dates}
-            ]
+            for day in fact.dates:
+                if all(day.words != other.words for other in asked.dates):
+                    yield day.start_char, day.end_char
         case AnswerKind.WHO | AnswerKind.WHERE:
-            return [span for span in fact.spans if not _is_asked(fact.quote[slice(*span)], asked)]
+            for span, words in zip(fact.spans, fact.span_terms, strict=True):
+                if not words <= asked.terms:
+                    yield span
         case AnswerKind.WHAT:
-            return [(0, len(fact.quote))] if fact.quote_terms - asked.terms else []
-
-
-def _is_asked(name: str, asked: Asked) -> bool:
-    return all(term in asked.terms for term in bare_terms(name))
+            if not fact.quote_terms <= asked.terms:
+                yield 0, len(fact.quote)

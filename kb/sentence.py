@@ -1,6 +1,6 @@
 """A sentence of the article being learned, taken apart once for all its questions."""
 
-import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -54,12 +54,13 @@ def read_sentence(draft: Draft, article: Article, vector: FloatArray) -> Sentenc
         vector=vector,
         quantities=quantities(quote),
         dates=dates(quote, article.published_at),
-        names=tuple(
-            sorted(
-                match.span()
-                for name in draft.names
-                for match in re.finditer(re.escape(name), quote)
-            )
-        ),
+        names=tuple(sorted(place for name in draft.names for place in _places(quote, name))),
         terms=frozenset(terms(quote)),
     )
+
+
+def _places(quote: str, name: str) -> Iterator[tuple[int, int]]:
+    start = quote.find(name)
+    while start >= 0:
+        yield start, start + len(name)
+        start = quote.find(name, start + len(name))

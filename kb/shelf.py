@@ -6,7 +6,8 @@ from sqlalchemy import Connection
 
 from kb import sql_facts, sql_lexical, sql_stories
 from kb.exact import ExactVectors, unpack
-from kb.retrieve import FactReader, Rarity
+from kb.retrieve import Rarity
+from kb.stored import FactReader
 from kb.values import Story
 
 BATCH = 5_000  # rows read at once

@@ -46,9 +46,9 @@ def rebuild(connection: Connection) -> None:
     create(connection)
 
 
-def fact_terms(title: str, quote: str) -> list[str]:
+def fact_terms(title: str, quote: str) -> tuple[str, ...]:
     """What a fact is found by: its own words and its article's title."""
-    return terms(f"{title}\n{quote}")
+    return terms(title) + terms(quote)
 
 
 def add_facts(connection: Connection, facts: Iterable[tuple[int, str, str]]) -> None:
@@ -75,13 +75,13 @@ def document_counts(connection: Connection) -> Counter[str]:
 def find_facts(
     connection: Connection, wanted: Sequence[str], counts: Mapping[str, int], *, limit: int
 ) -> list[int]:
-    """Seqs of the facts that hold the rarest of the wanted stems best (BM25), best first."""
+    """Seqs of the facts that hold any of the rarest of the wanted stems, the oldest first."""
     chosen = rarest(wanted, counts)
     return _match(connection, "fact_fts", chosen, limit) if chosen else []
 
 
 def find_decisions(connection: Connection, text: str, *, limit: int) -> list[int]:
-    """Seqs of the first decisions on the sentences that resemble the text, best first."""
+    """Seqs of the first decisions on the sentences that share a word with the text, the oldest first."""
     wanted = list(dict.fromkeys(terms(text)))[:MAX_TERMS]
     return _match(connection, "decision_fts", wanted, limit) if wanted else []
 
@@ -89,11 +89,13 @@ def find_decisions(connection: Connection, text: str, *, limit: int) -> list[int
 def _match(connection: Connection, table: str, wanted: Sequence[str], limit: int) -> list[int]:
     # A stem holds only letters, digits and full stops; the quotes make FTS5 read it as a word and nothing else.
     query = " OR ".join(f'"{term}"' for term in wanted)
-    rows = connection.exec_driver_sql(
-        f"SELECT rowid FROM {table} WHERE {table} MATCH ? ORDER BY bm25({table}), rowid LIMIT ?",
-        (query, limit),
+    # Nothing is ranked: without the text and the places of its words FTS5's bm25() is 0 for every row.
+    # By the driver's cursor: learning an article asks a hundred times, and the engine's own costs more than the answer.
+    cursor = connection.connection.cursor()
+    cursor.execute(
+        f"SELECT rowid FROM {table} WHERE {table} MATCH ? ORDER BY rowid LIMIT ?", (query, limit)
     )
-    return [int(seq) for (seq,) in rows]
+    return [int(seq) for (seq,) in cursor.fetchall()]
 
 
 def rarest(wanted: Iterable[str], counts: Mapping[str, int]) -> list[str]:

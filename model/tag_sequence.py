@@ -66,23 +66,20 @@ def viterbi(scores: Floats, lengths: Sequence[int], transitions: Floats) -> list
         transitions: float32 (K + 1, K), last row the start.
     """
     sizes = np.asarray(lengths)
-    starts = np.cumsum(sizes) - sizes
     order = np.argsort(-sizes, kind="stable")  # longest first: those still running are a prefix
+    starts = (np.cumsum(sizes) - sizes)[order]
     running = [int(np.count_nonzero(sizes > t)) for t in range(int(sizes.max()))]
     into = np.ascontiguousarray(transitions[:-1].T)  # (to, from)
-    best = scores[starts[order]] + transitions[-1]  # (S, K)
-    back: list[npt.NDArray[np.intp]] = []
-    for t in range(1, len(running)):
-        active = running[t]
-        paths = best[:active, None, :] + into  # (S, to, from)
-        back.append(paths.argmax(axis=2))
-        best[:active] = np.take_along_axis(paths, back[-1][:, :, None], axis=2)[:, :, 0]
-        best[:active] += scores[starts[order[:active]] + t]
-    tags = best.argmax(axis=1)  # (S,) the last tag of each
+    best = [scores[starts] + transitions[-1]]  # by place, (S, K): the best path that ends there so
+    for t, active in enumerate(running[1:], start=1):
+        paths = best[-1][:active, None, :] + into  # (S, to, from)
+        best.append(paths.max(axis=2) + scores[starts[:active] + t])
     chosen = np.zeros(len(scores), np.int64)
-    for t in range(len(running) - 1, -1, -1):
-        active = running[t]
-        chosen[starts[order[:active]] + t] = tags[:active]
-        if t:
-            tags[:active] = back[t - 1][np.arange(active), tags[:active]]
+    tags = np.zeros(len(sizes), np.int64)
+    followed = 0  # sentences that have a word behind this place, whose tag is chosen
+    for t, active in reversed(list(enumerate(running))):
+        best[t][:followed] += into[tags[:followed]]
+        tags[:active] = best[t].argmax(axis=1)
+        chosen[starts[:active] + t] = tags[:active]
+        followed = active
     return [int(tag) for tag in chosen]

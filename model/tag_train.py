@@ -24,16 +24,7 @@ import torch
 from safetensors.numpy import save
 from torch import Tensor
 
-from model.tag import (
-    FORMAT,
-    IMPOSSIBLE,
-    VOCABULARY_FIELDS,
-    Head,
-    Tagger,
-    load_tagger,
-    mix_slot,
-    slot_hashes,
-)
+from model.tag import FORMAT, IMPOSSIBLE, VOCABULARY_FIELDS, Tagger, load_tagger
 from model.tag_data import (
     NAME_TAGS,
     PARTS,
@@ -43,6 +34,7 @@ from model.tag_data import (
     read_rows,
     treebank_rows,
 )
+from model.tag_scores import Head, mix_slot, slot_hashes
 from model.tag_sequence import layout
 from model.tag_vocabulary import build_vocabulary
 from model.tag_words import (
