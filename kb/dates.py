@@ -33,6 +33,18 @@ _MONTH = "|".join(
 _WEEKDAY = "|".join(name.title() for name in _WEEKDAYS)
 _DAY = r"(?:[12]\d|3[01]|0?[1-9])"
 _YEAR = r"(?:1[5-9]|20)\d\d"
+# "1500 witnesses" is no year, "the 2024 cases" and "in 2024 people" are: what is counted follows, and nothing before
+# it makes a date of it.
+_COUNTED = re.compile(
+    r"\s(?:people|persons|men|women|children|students|pupils|teachers|workers|employees|jobs|troops|soldiers|officers"
+    r"|witnesses|victims|patients|residents|migrants|refugees|protesters|voters|votes|deaths|homes|houses|buildings"
+    r"|schools|vehicles|cars|miles|kilomet(?:er|re)s|met(?:er|re)s|feet|acres|hectares|tons|tonnes|dollars|euros|pounds)\b"
+)
+_DATED = re.compile(
+    r"\b(?:in|since|by|until|till|from|of|during|before|after|through|for|the|a|an|this|that|its|his|her|their|our|my)\s$",
+    re.IGNORECASE,
+)
+DATED_CHARS = 12  # before a year, among which such a word stands
 # A look at one letter spares trying all that an expression may begin with.
 _EXPRESSION = re.compile(
     rf"""(?<![\w-])(?=[\dA-Zaeflnosty])(?:
@@ -78,7 +90,14 @@ def _dates(text: str, day: date | None) -> tuple[DateSpan, ...]:
             match.end(),
         )
         for match in _EXPRESSION.finditer(text)
+        if not (match["year4"] and _is_count(text, match))
     )
+
+
+def _is_count(text: str, year: re.Match[str]) -> bool:
+    if _COUNTED.match(text, year.end()) is None:
+        return False
+    return _DATED.search(text[max(0, year.start() - DATED_CHARS) : year.start()]) is None
 
 
 def _meanings(match: re.Match[str], day: date | None) -> tuple[tuple[date, date], ...]:

@@ -4,19 +4,21 @@ A wrong confirmation loses news and a wrong conflict cries wolf, so both need th
 clear answer; whatever is unsure is added.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from kb.agreement import Agreement, Said, compare, find_answer
 from kb.dates import must_differ
+from kb.names import bare_terms
 from kb.quantities import Quantity, count_the_same, is_different, is_same, surroundings, unify
 from kb.retrieve import Asked, Rarity, Scored, quoted_share
 from kb.sentence import Sentence
 from kb.stored import StoredFact
 from kb.twins import Spoken, Twin, find_twin
 from kb.values import AnswerKind, Draft, Question, Verdict
-from kb.words import plain, stem
+from kb.words import plain, stem, terms
 
 NEAREST = 3
 
@@ -40,6 +42,10 @@ _ONCE = "begin begins due launch launches open opens scheduled set start starts 
 _ONCE_STEMS = _ALONE_STEMS | frozenset(stem(word) for word in _ONCE.split())
 SAME_NEWS = timedelta(days=10)  # sentences further apart in time speak of different days
 REPRINTED_WITHIN = timedelta(days=2)
+_QUOTED = re.compile(
+    '“[^”]*(?:”|$)|"[^"]*(?:"|$)'
+)  # what somebody said is not what is claimed of them
+_PRONOUN = re.compile(r"\b(?:he|she)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +183,14 @@ def conflicting_answer(asked: Asked, fact: StoredFact, bench: Bench) -> str | No
                 return None
             if asked.terms.isdisjoint(_ONCE_STEMS):
                 return None
-            return _other_stored_answer(asked, fact, bench.sentence)
+            return _other_stored_answer(asked, fact, bench.sentence, LIKENESS_AT)
         case AnswerKind.WHO | AnswerKind.WHERE:
             if asked.terms.isdisjoint(_ALONE_STEMS):
                 return None
-            return _other_stored_answer(asked, fact, bench.sentence)
+            # "Who said, “we will win”?" claims no victory: there only the very same words tell another speaker.
+            claimed = frozenset(terms(_QUOTED.sub(" ", asked.question.text)))
+            likeness = 1.0 if claimed.isdisjoint(_ALONE_STEMS) else LIKENESS_AT
+            return _other_stored_answer(asked, fact, bench.sentence, likeness)
         case AnswerKind.WHAT:
             return None
 
@@ -212,7 +221,9 @@ def _other_number(asked: Asked, fact: StoredFact, bench: Bench) -> str | None:
     other = _counterpart(ours, sentence.quantities, fact.quantities)
     if other is None or not is_different(ours, other):
         return None
-    if not _is_said_of(ours, sentence, fact):
+    if not _is_said_of(ours, sentence, fact) or not _say_alike(ours, sentence, other, fact):
+        return None
+    if _PRONOUN.search(asked.question.text) and not _name_one(sentence, fact):
         return None
     needed = CONFLICTS_AT if _says_what(ours, other) else ALONE_AT
     if quoted_share(asked, fact, bench.rarity) < needed:
@@ -238,16 +249,34 @@ def _is_said_of(ours: Quantity, sentence: Sentence, fact: StoredFact) -> bool:
     return surroundings(sentence.text, ours) <= unify(fact.quote_terms)
 
 
+def _say_alike(ours: Quantity, sentence: Sentence, other: Quantity, fact: StoredFact) -> bool:
+    """Whether the words around both numbers meet, besides in what is counted: "banned" is not "infected"."""
+    counted = {*ours.counted, *other.counted}
+    mine = surroundings(sentence.text, ours) - counted
+    theirs = surroundings(fact.quote, other) - counted
+    return not mine or not theirs or not mine.isdisjoint(theirs)
+
+
+def _name_one(sentence: Sentence, fact: StoredFact) -> bool:
+    """Whether a name of the sentence stands in the other: else its "he" is another man."""
+    names = [sentence.text[start:end] for start, end in sentence.names]
+    return not names or any(
+        set(bare_terms(name)) <= fact.quote_terms | fact.title_terms for name in names
+    )
+
+
 def _says_what(a: Quantity, b: Quantity) -> bool:
     return bool(set(a.counted) & set(b.counted))
 
 
-def _other_stored_answer(asked: Asked, fact: StoredFact, sentence: Sentence) -> str | None:
-    """The answer that the older sentence was stored for under nearly the same question."""
+def _other_stored_answer(
+    asked: Asked, fact: StoredFact, sentence: Sentence, least: float
+) -> str | None:
+    """The answer that the older sentence was stored for under a question at least so like."""
     answer = Said(asked.question.answer or "", sentence.published_at)
     for stored in fact.answers:
         likeness = len(asked.terms & stored.terms) / len(asked.terms | stored.terms)
-        if stored.kind is not asked.question.kind or likeness < LIKENESS_AT:
+        if stored.kind is not asked.question.kind or likeness < least:
             continue
         other = Said(stored.answer, fact.published_at)
         crossed = find_answer(
