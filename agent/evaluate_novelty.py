@@ -9,6 +9,7 @@ import json
 import lzma
 import re
 import tempfile
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -37,7 +38,7 @@ from agent.novelty_scores import (
 from agent.novelty_threshold import cosine_threshold
 from agent.progress import Progress
 from agent.questions import draft_facts
-from agent.replay import article_of, learn_replayed
+from agent.replay import article_of, learn_replayed, learned_chars_per_s
 from agent.sentences import Place
 from agent.topics import find_topics
 from kb import Answerability, AnswerKind, Article, Decision, KnowledgeBase, Verdict
@@ -78,7 +79,7 @@ def evaluate_novelty(
         progress: told of every article.
 
     Returns:
-        `sets` and `mean` of the report, and `comparators` where they are asked for.
+        `sets`, `mean` and `chars_per_s` of the report, and `comparators` where they are asked for.
 
     Raises:
         DataError: a file is missing or broken, or no story has two articles.
@@ -88,8 +89,12 @@ def evaluate_novelty(
         tempfile.TemporaryDirectory() as home,
         KnowledgeBase.open(Path(home), reading.embedder, answerability) as kb,
     ):
+        began = time.perf_counter()
+        learn_stream(kb, reading, articles, progress)
+        seconds = time.perf_counter() - began
         trials = run_trials(kb, reading, articles, stories, progress)
     report = _scored(trials, ours(trials))
+    report["chars_per_s"] = learned_chars_per_s((a.text for a in articles), seconds)
     if compare:
         cosine, threshold = cosine_threshold(trials, reading.embedder)
         report["comparators"] = {
@@ -162,6 +167,17 @@ def _read_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 # ------------------------------------------------------------------------------------------------------- trials
+def learn_stream(
+    kb: KnowledgeBase, reading: Reading, articles: Sequence[Article], progress: Progress
+) -> None:
+    """Learn the articles, oldest first."""
+    progress.phase("learning", len(articles))
+    for start in range(0, len(articles), BATCH):
+        batch = articles[start : start + BATCH]
+        learn_replayed(kb, reading, batch, now=NOW)
+        progress.advance(len(batch))
+
+
 def run_trials(
     kb: KnowledgeBase,
     reading: Reading,
@@ -169,12 +185,7 @@ def run_trials(
     stories: Mapping[str, str],
     progress: Progress,
 ) -> Trials:
-    """Learn the stream, ask about changed copies without learning them, and learn syndicated ones last."""
-    progress.phase("learning", len(articles))
-    for start in range(0, len(articles), BATCH):
-        batch = articles[start : start + BATCH]
-        learn_replayed(kb, reading, batch, now=NOW)
-        progress.advance(len(batch))
+    """Of the learned stream: ask about changed copies without learning them, and learn syndicated ones last."""
     stream = _rulings(kb, articles)
     changer = Changer(kb, reading, stream, stories)
     chosen = articles[::CHANGED_SHARE]

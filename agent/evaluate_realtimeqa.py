@@ -30,7 +30,7 @@ from agent.realtimeqa_scores import (
     rivals_accuracy,
     word_f1,
 )
-from agent.replay import article_of, learn_replayed
+from agent.replay import article_of, learn_replayed, learned_chars_per_s
 from agent.sentences import split_sentences
 from kb import (
     Answer,
@@ -73,7 +73,7 @@ def evaluate_realtimeqa(
         progress: told of every week.
 
     Returns:
-        `sets`, one a year, and `mean`, over all questions; `weeks`; `comparators`.
+        `sets`, one a year, and `mean`, over all questions; `weeks`; `chars_per_s`; `comparators`.
 
     Raises:
         DataError: the data are missing or broken, no week is left, or `work` holds another run.
@@ -103,7 +103,11 @@ def evaluate_realtimeqa(
             with (work / STATE).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(done[-1]) + "\n")
             progress.advance()
-    return summarise(done, compare=compare)
+    rows = [row for week in quiz.weeks for row in quiz.articles.get(week, ())]
+    chars_per_s = learned_chars_per_s(
+        (str(row["body"]).strip() for row in rows), sum(week["seconds"] for week in done)
+    )
+    return summarise(done, compare=compare) | {"chars_per_s": chars_per_s}
 
 
 def _finished(

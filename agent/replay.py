@@ -1,6 +1,6 @@
 """Articles of a file, learned as if a feed had brought them: what evaluations and benchmarks are run on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,8 @@ from kb import (
 FEED_URL = "https://replay.invalid/feed"
 UNNAMED = "replay"
 LANGUAGE = "en"
+LEAST_SECONDS = 0.01
+"""What a shorter time counts as: clocks tell no less."""
 
 
 def article_of(row: Mapping[str, Any], *, fetched_at: datetime) -> Article:
@@ -66,6 +68,11 @@ def learn_replayed(
     new = kb.unlearned_articles()
     shelf = StoryShelf(kb, new)
     return [learn_article(article, kb, reading, shelf, now=now) for article in new]
+
+
+def learned_chars_per_s(texts: Iterable[str], seconds: float) -> int:
+    """Characters of article text learned a second."""
+    return round(sum(map(len, texts)) / max(seconds, LEAST_SECONDS))
 
 
 def _entry(article: Article) -> Entry:
