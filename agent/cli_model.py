@@ -3,6 +3,7 @@
 import contextlib
 import json
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +25,7 @@ class Head(StrEnum):
     EMBED = "embed"
     TAG = "tag"
     READ = "read"
+    ASK = "ask"
 
 
 class PresetName(StrEnum):
@@ -31,6 +33,8 @@ class PresetName(StrEnum):
 
     TINY = "tiny"
     SMALL = "small"
+    BASE = "base"
+    """The encoder's alone; other parts take it for `small`."""
 
 
 SMOKE_EVERY = 1_000_000
@@ -133,9 +137,37 @@ def train(
     more: Annotated[
         Path | None, typer.Option("--more", help="A folder of further text for the encoder.")
     ] = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Option(
+            "--recipe", help="File of the encoder's gathered text: written once, then read."
+        ),
+    ] = None,
+    device: Annotated[
+        str,
+        typer.Option(
+            "--device", help="Where the encoder's or the asker's steps are taken: cpu, cuda."
+        ),
+    ] = "cpu",
     seed: Annotated[int, typer.Option("--seed", help="Decides everything random.")] = 1,
 ) -> None:
     """Train a part of the model; a killed run goes on where it was."""
+    if head is Head.EMBED:
+        from model.config import PRESETS
+        from model.train import train_embed
+
+        is_gathered = recipe is not None and recipe.exists()
+        train_embed(
+            PRESETS[preset.value](),
+            None if is_gathered else _data_folder(context, data),
+            out,
+            cache=cache or platformdirs.user_cache_path("tidings"),
+            more=more,
+            recipe=recipe,
+            seed=seed,
+            device=device,
+        )
+        return
     folder = _data_folder(context, data)
     if head is Head.TAG:
         from model.tag_train import TagTrainConfig
@@ -150,12 +182,22 @@ def train(
         is_tiny = preset is PresetName.TINY
         train_read(read_config.tiny() if is_tiny else read_config.small(), folder, out, seed=seed)
         return
-    from model import config
-    from model.train import train_embed
+    _train_ask(preset, folder, out, seed=seed, device=device)
 
-    chosen = config.tiny() if preset is PresetName.TINY else config.small()
-    cache = cache or platformdirs.user_cache_path("tidings")
-    train_embed(chosen, folder, out, cache=cache, more=more, seed=seed)
+
+def _train_ask(preset: PresetName, folder: Path, out: Path, *, seed: int, device: str) -> None:
+    from agent.grammar_questions import grammar_questions
+    from model import ask_config, load_encoder, load_reader, load_tagger
+    from model.ask_data import grammar_rows
+    from model.ask_text import GRAMMAR, Asked
+    from model.ask_train import train_ask
+
+    chosen = ask_config.tiny() if preset is PresetName.TINY else ask_config.small()
+    rows = islice(grammar_rows(folder), chosen.train.max_articles)
+    exercises = grammar_questions(rows, load_tagger())
+    grammar = [Asked(*exercise, GRAMMAR) for exercise in exercises]
+    reader = load_reader(encoder=load_encoder())
+    train_ask(chosen, folder, out, reader=reader, grammar=grammar, seed=seed, device=device)
 
 
 def _data_folder(context: typer.Context, data: Path | None) -> Path:

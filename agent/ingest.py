@@ -17,6 +17,7 @@ import numpy as np
 from agent.collect import Collector, FeedTally, check_feeds, collect_articles
 from agent.progress import Progress
 from agent.questions import draft_facts
+from agent.rewording import QuestionWriter, reword_questions
 from agent.stories import assign_story
 from agent.topics import find_topics
 from kb import Article, ArticleReport, Embedder, FeedState, KnowledgeBase, Story
@@ -43,6 +44,8 @@ class Reading:
 
     embedder: Embedder
     tagger: Tagger
+    writer: QuestionWriter | None = None
+    """Words the questions; without it they stay as the templates have them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,8 @@ def learn_article(
         return kb.skip_article(article.id, f"language {article.language}", now=now)
     mentions = find_topics(article, reading.tagger)
     drafts = draft_facts(article, mentions)
+    if reading.writer is not None:
+        drafts = reword_questions(drafts, reading.writer)
     vector = reading.embedder.embed([f"{article.title}\n{article.text[:LEAD_CHARS]}"])[0]
     choice = assign_story(
         article, mentions.topics, np.asarray(vector), shelf.candidates(article.published_at)

@@ -6,7 +6,7 @@ from agent.errors import ConfigError
 from agent.ingest import Reading
 from agent.settings import Settings
 from kb import Answerability, ChoiceWeights, Rereader, RereadWeights
-from model import Encoder, Reader, Tagger, load_encoder, load_reader, load_tagger
+from model import Asker, Encoder, Reader, Tagger, load_asker, load_encoder, load_reader, load_tagger
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +19,13 @@ class Judgement:
     answerability: Answerability
     rereader: Rereader
     choices: ChoiceWeights
+    asker: Asker | None = None
+    """Only where the user wants questions in its words."""
 
     @property
     def reading(self) -> Reading:
         """What learning from an article takes."""
-        return Reading(self.encoder, self.tagger)
+        return Reading(self.encoder, self.tagger, self.asker)
 
 
 def load_judgement(settings: Settings) -> Judgement:
@@ -58,6 +60,9 @@ def load_judgement(settings: Settings) -> Judgement:
         answerability,
         Rereader(reader, replace(rereading, answer_threshold=threshold)),
         choices,
+        load_asker(chosen.asker, reader=reader, tagger=tagger)
+        if chosen.natural_questions
+        else None,
     )
 
 

@@ -202,6 +202,11 @@ class ModelSettings(_Group):
     choices: Path | None = Field(
         None, description="Coefficients that rank given options; without it, the shipped ones."
     )
+    asker: Path | None = Field(None, description="Asker's folder; without it, the shipped one.")
+    natural_questions: bool = Field(
+        False,
+        description="Whether the asker words the questions of articles, where it can: slower, see Limits.",
+    )
 
 
 class ServeSettings(_Group):

@@ -24,9 +24,9 @@ Found = tuple[str, str, Sequence[str]]
 """A question, its answer, and paragraphs, the one with the answer first."""
 
 
-def read_news_quizzes(folder: Path) -> Iterator[Found]:
+def read_news_quizzes(folder: Path, years: Sequence[int] = YEARS) -> Iterator[Found]:
     """Questions with their short evidence, and those whose answer stands in an article with its paragraphs."""
-    for year in YEARS:
+    for year in years:
         asked = folder / f"questions-{year}.jsonl.xz"
         articles = folder / f"articles-{year}.jsonl.xz"
         if asked.exists() and articles.exists():

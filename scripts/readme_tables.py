@@ -76,7 +76,12 @@ def tables() -> str:
         _quiz(_report(REPORTS / "realtimeqa.json")),
         _novelty(_report(REPORTS / "novelty.json")),
         _reader(_report(READER)),
-        _speed(reports["sts"], _report(REPORTS / "ingest.json"), _report(REPORTS / "ask.json")),
+        _measures(
+            reports["sts"],
+            _report(REPORTS / "ingest.json"),
+            _report(REPORTS / "ask.json"),
+            _report(REPORTS / "questions.json"),
+        ),
     ]
     return "\n\n".join("\n".join(part) for part in parts if part)
 
@@ -241,7 +246,7 @@ def _reader(report: Report) -> list[str]:
     return _table("reader", metrics, rows)
 
 
-def _speed(encoder: Report, ingest: Report, ask: Report) -> list[str]:
+def _measures(encoder: Report, ingest: Report, ask: Report, questions: Report) -> list[str]:
     rows = []
     if encoder.get("comparators"):
         ratio = encoder["comparators"]["all-MiniLM-L6-v2"]["speed_ratio"]
@@ -271,6 +276,19 @@ def _speed(encoder: Report, ingest: Report, ask: Report) -> list[str]:
                 f"`ask` on {ask['facts']:,} facts, median / 95th percentile / slowest of 200",
                 f"{ask['median_ms']:.0f} / {ask['p95_ms']:.0f} / {ask['max_ms']:.0f} ms",
                 "python scripts/bench_ask.py",
+            )
+        )
+    if questions:
+        asker, templates = questions["asker"], questions["templates"]
+        rows.append(
+            (
+                f"questions about {questions['sentences']:,} sentences of 2025's news: worded by the "
+                "asker where it may; the reader gets the answer back from its wording, from the "
+                "templates'; time for one",
+                f"{100 * asker['passed']:.0f} % of {asker['n']:,}; {100 * asker['round_trip']:.0f} %, "
+                f"{100 * templates['round_trip']:.0f} %; "
+                f"{sum(questions['cpu_ms_per_question'].values()):.0f} ms",
+                "python scripts/question_report.py --seed 5",
             )
         )
     cells = {measure: [figure, f"`{command}`"] for measure, figure, command in rows}
