@@ -156,6 +156,7 @@ def base() -> Preset:
     encoder = replace(
         small().encoder,
         preset="base",
+        max_rows=150_000,
         trunk=TrunkConfig(n_layer=3, n_embd=256, n_head=4, mlp_width=512),
     )
     train = TrainConfig(

@@ -67,7 +67,7 @@ class SearchKind:
 TEXT = SearchKind(
     "beir",
     ours=OURS.text,
-    words=WordWeights(k1=0.9, b=0.75, pairs=0.2, grams=0.1),
+    words=WordWeights(k1=0.9, b=0.75, pairs=0.2, grams=0.05),
     public=MINILM.text,
     public_words=WordWeights(k1=1.2, b=0.6),
     passages=0.5,
@@ -75,7 +75,7 @@ TEXT = SearchKind(
 CODE = SearchKind(
     "codesearchnet",
     ours=OURS.code,
-    words=WordWeights(k1=1.2, b=0.9, pairs=0.2, grams=0.1),
+    words=WordWeights(k1=1.2, b=0.9, pairs=0.2, grams=0.05),
     public=MINILM.code,
     public_words=WordWeights(k1=1.5, b=0.9),
     has_identifiers=True,

@@ -17,6 +17,8 @@ from model.evaluate_similarity import PairSet, score_pairs
 from model.trunk import PREFIX, block_prefix
 
 SAMPLE_TEXTS = 4000
+DEPTH_LOSS = 0.3
+"""Layers that together add less to the score, Spearman times 100, are not worth their time."""
 STOP_LOSS = 0.002
 """Texts that stop early end, on the mean, within this cosine distance of where they would have."""
 
@@ -24,7 +26,7 @@ STOP_LOSS = 0.002
 def settle_depth(
     checkpoint: Checkpoint, texts: Sequence[str], development: Sequence[PairSet]
 ) -> Checkpoint:
-    """Keep the layers that score best on development sets, and fit when to stop within them.
+    """Keep the layers that are worth it by development sets, and fit when to stop within them.
 
     Args:
         checkpoint: as trained, with all its layers.
@@ -36,7 +38,9 @@ def settle_depth(
     """
     if checkpoint.config["trunk"] and development:
         scores = score_depths(_encoder(checkpoint), development)
-        checkpoint = keep_layers(checkpoint, max(scores, key=lambda depth: scores[depth]))
+        enough = max(scores.values()) - DEPTH_LOSS
+        kept = min(depth for depth, score in scores.items() if score >= enough)
+        checkpoint = keep_layers(checkpoint, kept)
         meta = {**checkpoint.meta, "development_by_depth": list(scores.values())}
         checkpoint = replace(checkpoint, meta=meta)
     stop = fit_stop_cosine(_encoder(checkpoint), texts)

@@ -306,15 +306,21 @@ def test_layers_left_out_leave_the_exits_below_as_they_were(
         assert np.array_equal(kept.embed(texts), as_before.embed(texts))
 
 
-def test_the_depth_that_people_agree_with_is_kept(
-    tiny_folder: Path, tiny_encoder: Encoder, sentences: list[str]
+@pytest.mark.parametrize("loss", [0.0, 1e3])
+def test_the_least_depth_that_people_agree_with_is_kept(
+    tiny_folder: Path,
+    tiny_encoder: Encoder,
+    sentences: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    loss: float,
 ) -> None:
+    monkeypatch.setattr("model.stopping.DEPTH_LOSS", loss)
     first, second = tuple(sentences[:60]), tuple(sentences[60:120])
     for best in range(tiny_encoder.depth + 1):
         limited = tiny_encoder.limited(depth=best)
         agreed = (limited.embed(first) * limited.embed(second)).sum(axis=1)
         pairs = PairSet("made", first, second, tuple(agreed.tolist()), ("",) * len(first))
         settled = settle_depth(load_checkpoint(tiny_folder), sentences, [pairs])
-        assert Encoder(settled).depth == best
+        assert Encoder(settled).depth == (0 if loss else best)
         assert settled.meta["development_by_depth"][best] == pytest.approx(100)
     assert Encoder(settle_depth(load_checkpoint(tiny_folder), sentences, [])).depth == best
