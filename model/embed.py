@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model.batches import run_offsets
 from model.checkpoint import Arrays, Checkpoint, load_checkpoint, save_checkpoint
 from model.config import EncoderConfig, TrunkConfig
 from model.contexts import ContextTable
 from model.errors import CheckpointError
 from model.quantize import quantize_rows, small_integers
 from model.trunk import PREFIX, SCALES, NumpyTrunk, text_sums
+from model.unit_texts import run_offsets
 from model.units import FeatureFinder, UnitRows
 
 BLOCK_CHARS = 8192

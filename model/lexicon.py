@@ -14,12 +14,12 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from model.batches import UnitTexts, run_offsets
 from model.characters import Points, join_base_letters
 from model.config import EncoderConfig
 from model.contexts import ContextTable
 from model.data import batched
 from model.parallel import map_parts
+from model.unit_texts import UnitTexts, run_offsets
 from model.units import BUCKET_BITS, FeatureFinder, UnitRows
 
 Buckets = npt.NDArray[np.int64]

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from model.batches import NO_TEXT, Offsets, TrainingPairs, TrainingSet, UnitTexts
+from model.batches import NO_TEXT, TrainingPairs, TrainingSet
+from model.unit_texts import Offsets, UnitTexts
 from model.windows import pack
 
 Given = tuple[Offsets, Offsets | None]

@@ -19,7 +19,6 @@ from model.batches import (
     NO_TEXT,
     TrainingPairs,
     TrainingSet,
-    UnitTexts,
     neighbour_order,
     pair_batches,
     text_batches,
@@ -31,6 +30,7 @@ from model.row_adam import RowAdam
 from model.step_batch import StepBatch, load_steps
 from model.train import STATE, take_steps, train_embed, train_on_projection
 from model.trainer import EncoderTrainer, contrastive_loss
+from model.unit_texts import UnitTexts
 
 
 def losses(log: Path) -> list[float]:
