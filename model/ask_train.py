@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -27,13 +27,12 @@ from model.ask_trainer import AskTrainer
 from model.ask_variants import names_of, with_variants
 from model.checkpoint import Checkpoint, current_commit, save_checkpoint
 from model.read import Reader
-from model.run_state import restore_state, save_state
+from model.run_state import STATE, log_steps, restore_state
 
 logger = logging.getLogger(__name__)
 
 SAVE_EVERY_STEPS = 200
 LOOK_EVERY_STEPS = 500
-STATE, LOG = "state.pt", "train.jsonl"
 HELD_OUT, APART = 600, 100
 """The grammar's last questions are kept for development; those just before, perhaps of the same article, are left."""
 
@@ -82,20 +81,8 @@ def train_ask(
     settings = json.dumps({**asdict(preset), "digest": digest}, sort_keys=True)
     restore_state(trainer, run / STATE, settings)
     logger.info("training started", extra={"step": trainer.step, "of": preset.train.steps})
-    with (run / LOG).open("a", encoding="utf8") as log:
-        while trainer.step < preset.train.steps:
-            started = time.perf_counter()
-            row: dict[str, Any] = {
-                "loss": float(trainer.take_step(trainer.step / preset.train.steps))
-            }
-            row["seconds"] = round(time.perf_counter() - started, 4)
-            if trainer.step % LOOK_EVERY_STEPS == 0:
-                row["development"] = losses(trainer, development)
-            log.write(json.dumps({"step": trainer.step, **row}) + "\n")
-            if trainer.step % SAVE_EVERY_STEPS == 0:
-                log.flush()
-                save_state(trainer, run / STATE, settings)
-    save_state(trainer, run / STATE, settings)
+    records = take_steps(trainer, preset.train.steps, development)
+    log = log_steps(trainer, records, run, settings, save_every=SAVE_EVERY_STEPS)
     facts = {
         "command": f"train ask --preset {preset.asker.preset} --seed {seed}",
         "commit": current_commit(),
@@ -110,7 +97,21 @@ def train_ask(
     }
     arrays = stored_arrays(trainer.averaged())
     save_checkpoint(Checkpoint(arrays, asker_settings(preset.asker), facts), out)
-    return run / LOG
+    return log
+
+
+def take_steps(
+    trainer: AskTrainer, steps: int, development: dict[str, AskSet]
+) -> Iterator[dict[str, Any]]:
+    """Take the steps that are left of so many; yields a log record for each."""
+    while trainer.step < steps:
+        started = time.perf_counter()
+        loss = float(trainer.take_step(trainer.step / steps))
+        seconds = round(time.perf_counter() - started, 4)
+        record: dict[str, Any] = {"step": trainer.step, "loss": loss, "seconds": seconds}
+        if trainer.step % LOOK_EVERY_STEPS == 0:
+            record["development"] = losses(trainer, development)
+        yield record
 
 
 def with_grammar(material: AskMaterial, grammar: Sequence[Asked]) -> AskMaterial:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from model.read_forward import stored_arrays
 from model.read_trainer import ReaderTrainer
 from model.read_variants import Exercises, Shares
 from model.read_words import WordBook
-from model.run_state import restore_state, save_state
+from model.run_state import STATE, log_steps, restore_state
 from model.tag import Tagger, load_tagger
 from model.tag_data import PARTS
 from model.train import keep_freed_memory
@@ -38,7 +38,6 @@ from model.train import keep_freed_memory
 logger = logging.getLogger(__name__)
 
 SAVE_EVERY_STEPS = 200
-STATE, LOG = "state.pt", "train.jsonl"
 FIRST, LAST, AGAIN = range(3)
 MIX = {
     FIRST: {SQUAD: 7, SENTENCES: 4, QUIZ: 1, TEXTS: 4},
@@ -101,16 +100,8 @@ def train_read(
     )
     restore_state(trainer, run / STATE, settings)
     logger.info("training started", extra={"step": trainer.step, "of": trainer.total_steps})
-    with (run / LOG).open("a", encoding="utf8") as log:
-        for batch in batches(drawers, preset.train, first=trainer.step):
-            started = time.perf_counter()
-            loss = trainer.take_step(batch)
-            seconds = round(time.perf_counter() - started, 4)
-            log.write(json.dumps({"step": trainer.step, "loss": loss, "seconds": seconds}) + "\n")
-            if trainer.step % SAVE_EVERY_STEPS == 0:
-                log.flush()
-                save_state(trainer, run / STATE, settings)
-    save_state(trainer, run / STATE, settings)
+    records = take_steps(trainer, batches(drawers, preset.train, first=trainer.step))
+    log = log_steps(trainer, records, run, settings, save_every=SAVE_EVERY_STEPS)
     facts = {
         "command": f"train read --preset {preset.reader.preset} --seed {seed}",
         "commit": current_commit(),
@@ -123,7 +114,18 @@ def train_read(
         "numpy": np.__version__,
     }
     finish(preset, trainer, material, facts, out, encoder=encoder, tagger=tagger)
-    return run / LOG
+    return log
+
+
+def take_steps(
+    trainer: ReaderTrainer, given: Iterable[Sequence[Exercise]]
+) -> Iterator[dict[str, Any]]:
+    """Take a step with each batch; yields its log record."""
+    for batch in given:
+        started = time.perf_counter()
+        loss = trainer.take_step(batch)
+        seconds = round(time.perf_counter() - started, 4)
+        yield {"step": trainer.step, "loss": loss, "seconds": seconds}
 
 
 def batches(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,9 +12,16 @@ import torch
 
 from model.errors import ModelError
 
+STATE, LOG = "state.pt", "train.jsonl"
+
 
 class Resumable(Protocol):
     """A trainer that can be put back where it was."""
+
+    @property
+    def step(self) -> int:
+        """Steps taken."""
+        ...
 
     def state(self) -> dict[str, Any]:
         """Everything that the next step depends on."""
@@ -45,3 +54,33 @@ def restore_state(trainer: Resumable, path: Path, settings: str) -> None:
     if state["settings"] != settings:
         raise ModelError(f"the run in {path.parent} has other settings or data; delete it first")
     trainer.restore(state)
+
+
+def log_steps(
+    trainer: Resumable,
+    records: Iterable[Mapping[str, Any]],
+    run: Path,
+    settings: str,
+    *,
+    save_every: int,
+) -> Path:
+    """Take steps to the end, and keep what is needed to go on from the last ones.
+
+    Args:
+        trainer: whose state is saved.
+        records: takes a step, or some, with every record.
+        run: folder of the unfinished run.
+        settings: of the run, see `restore_state`.
+        save_every: steps between two saved states; one more is saved at the end.
+
+    Returns:
+        The log, one record a line; those of a run that was stopped before stay in it.
+    """
+    with (run / LOG).open("a", encoding="utf8") as log:
+        for record in records:
+            log.write(json.dumps(record) + "\n")
+            if trainer.step % save_every == 0:
+                log.flush()
+                save_state(trainer, run / STATE, settings)
+    save_state(trainer, run / STATE, settings)
+    return run / LOG

@@ -36,7 +36,7 @@ class OnDevice:
         return self._changed(lambda part: part.pin_memory())
 
     def _changed(self: T, change: Any) -> T:
-        parts = {at.name: getattr(self, at.name) for at in fields(self)}  # type: ignore[arg-type]
+        parts = {at.name: getattr(self, at.name) for at in fields(self)}  # type: ignore[arg-type]  # each of its kind is a dataclass
         return type(self)(
             **{
                 name: change(part) if isinstance(part, Tensor | OnDevice) else part

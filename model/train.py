@@ -48,7 +48,7 @@ from model.material import (
     write_recipe,
 )
 from model.pairs import PairSet
-from model.run_state import restore_state, save_state
+from model.run_state import STATE, log_steps, restore_state
 from model.step_batch import StepBatch, load_steps
 from model.stopping import settle_depth
 from model.trainer import EncoderTrainer
@@ -63,7 +63,6 @@ COMPILED_FROM_STEPS = 1000
 SENTENCE_PHASE = 2
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """Names of glibc's malloc.h."""
-STATE, LOG = "state.pt", "train.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,13 +184,7 @@ def train_on(preset: Preset, material: Material, out: Path, *, device: str = "cp
     settings = json.dumps({**asdict(preset), "digest": _digest(material)}, sort_keys=True)
     restore_state(trainer, run / STATE, settings)
     logger.info("training started", extra={"step": trainer.step, "of": trainer.total_steps})
-    with (run / LOG).open("a", encoding="utf8") as log:
-        for record in take_steps(trainer):
-            log.write(json.dumps(record) + "\n")
-            if trainer.step % SAVE_EVERY_STEPS == 0:
-                log.flush()
-                save_state(trainer, run / STATE, settings)
-    save_state(trainer, run / STATE, settings)
+    log = log_steps(trainer, take_steps(trainer), run, settings, save_every=SAVE_EVERY_STEPS)
     facts = {
         **material.facts,
         "seed": preset.train.seed,
@@ -203,7 +196,7 @@ def train_on(preset: Preset, material: Material, out: Path, *, device: str = "cp
     }
     checkpoint = encoder_parts(preset, prepared, trainer).checkpoint(facts)
     save_checkpoint(settle_depth(checkpoint, material.texts, material.development), out)
-    return run / LOG
+    return log
 
 
 def keep_freed_memory() -> None:

@@ -27,8 +27,9 @@ from model.config import Preset, tiny
 from model.material import project_words
 from model.pairs import PairSet
 from model.row_adam import RowAdam
+from model.run_state import STATE
 from model.step_batch import StepBatch, load_steps
-from model.train import STATE, take_steps, train_embed, train_on_projection
+from model.train import take_steps, train_embed, train_on_projection
 from model.trainer import EncoderTrainer, contrastive_loss
 from model.unit_texts import UnitTexts
 
