@@ -206,12 +206,10 @@ class Asker:
     def _candidates(
         self, connection: Connection, asked: Sequence[Asked], wanted: int
     ) -> list[list[int]]:
-        counts = self._shelf.rarity(connection).counts
+        rarity = self._shelf.rarity(connection)
         dense = self._nearest(connection, [one.vector for one in asked], wanted)
         return [
-            sorted(
-                {*near, *sql_lexical.find_facts(connection, sorted(a.terms), counts, limit=wanted)}
-            )
+            sorted({*near, *sql_lexical.find_facts(connection, a.terms, rarity, limit=wanted)})
             for a, near in zip(asked, dense, strict=True)
         ]
 

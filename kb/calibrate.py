@@ -20,17 +20,11 @@ from kb.answerability import FEATURES, Answerability, Matrix
 from kb.exact import ExactVectors, pack, unpack
 from kb.migrations import migrate
 from kb.protocols import Embedder, FloatArray
-from kb.retrieve import (
-    Asked,
-    Rarity,
-    Scored,
-    features_of,
-    rank,
-    read_question,
-)
+from kb.retrieve import Asked, Scored, features_of, rank, read_question
 from kb.sql import open_engine, reading, writing
 from kb.stored import StoredFact, read_fact
 from kb.values import Question
+from kb.words import Rarity
 
 CANDIDATES = 12  # from each half
 ASKED_CANDIDATES = 40  # the same for one question asked by a user, as `kb.ask` takes
@@ -126,8 +120,9 @@ class Corpus:
         asked = read_question(question, vector, asked_at=asked_at)
         near = self._vectors.nearest(vector[None], limit=ASKED_CANDIDATES)[0]
         with reading(self._engine, self._place) as connection:
-            words, counts = sorted(asked.terms), self._rarity.counts
-            found = sql_lexical.find_facts(connection, words, counts, limit=ASKED_CANDIDATES)
+            found = sql_lexical.find_facts(
+                connection, asked.terms, self._rarity, limit=ASKED_CANDIDATES
+            )
         seqs = [s for s in sorted({*near, *found}) if not withheld(self._passages[s - 1])]
         facts = [self._fact(seq) for seq in seqs]
         return asked, rank(asked, facts, rarity=self._rarity, answerability=answerability)
@@ -153,9 +148,10 @@ class Corpus:
         seqs = {seq for row in nearest for seq in row}
         with reading(self._engine, self._place) as connection:
             for one in queries:
-                words, counts = sorted(one.terms), self._rarity.counts
                 limit = choices.CANDIDATES
-                seqs.update(sql_lexical.find_facts(connection, words, counts, limit=limit))
+                seqs.update(
+                    sql_lexical.find_facts(connection, one.terms, self._rarity, limit=limit)
+                )
         facts = [self._fact(seq) for seq in sorted(seqs)]
         scored = features_of(asked, facts, self._rarity) if facts else np.zeros((0, len(FEATURES)))
         likely = answerability.probability(scored)
@@ -172,7 +168,7 @@ class Corpus:
             for question, vector, near, moment in rows:
                 asked = read_question(question, vector, asked_at=moment)
                 lexical = sql_lexical.find_facts(
-                    connection, sorted(asked.terms), self._rarity.counts, limit=CANDIDATES
+                    connection, asked.terms, self._rarity, limit=CANDIDATES
                 )
                 yield self._pairs(asked, sorted({*near, *lexical}))
 

@@ -23,10 +23,10 @@ import numpy.typing as npt
 from kb.exact import cosines
 from kb.protocols import FloatArray
 from kb.quantities import is_same
-from kb.retrieve import TITLE_SHARE, Asked, Rarity, read_question
+from kb.retrieve import TITLE_SHARE, Asked, read_question
 from kb.stored import StoredFact
 from kb.values import Question
-from kb.words import plain, terms
+from kb.words import Rarity, plain, terms
 
 SHIPPED = "choices.json"
 

@@ -10,13 +10,13 @@ from kb import copies, sql_articles, sql_facts, sql_lexical
 from kb.answerability import Answerability
 from kb.exact import pack, unpack
 from kb.protocols import Embedder, FloatArray
-from kb.retrieve import Asked, Rarity, rank_many, read_question
+from kb.retrieve import Asked, rank_many, read_question
 from kb.sentence import Sentence, read_sentence
 from kb.shelf import Shelf
 from kb.stored import StoredFact
 from kb.values import Article, Draft, content_id
 from kb.verdicts import Bench, Ruling, judge, twins_of
-from kb.words import plain, terms
+from kb.words import Rarity, plain, terms
 
 NEAR_SENTENCE = 8  # facts taken near the sentence, by vector
 NEAR_QUESTION = 4  # and near each of its questions
@@ -109,7 +109,7 @@ class Examiner:
                 sql_lexical.find_facts(
                     connection,
                     terms(draft.evidence.quote),
-                    rarity.counts,
+                    rarity,
                     limit=LEXICAL,
                 )
             )

@@ -1,8 +1,6 @@
 """A question and the facts near it, scored: dense and lexical candidates, reread pair by pair."""
 
-import math
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice
@@ -17,7 +15,7 @@ from kb.protocols import FloatArray
 from kb.quantities import Quantity, is_same, quantities
 from kb.stored import StoredFact
 from kb.values import AnswerKind, Question, Scores
-from kb.words import terms
+from kb.words import Rarity, terms
 
 TITLE_SHARE = (
     0.8  # a word that stands in the title only says what the article is about, not this sentence
@@ -60,24 +58,6 @@ def read_question(question: Question, vector: FloatArray, *, asked_at: datetime 
         quantities=quantities(question.text),
         dates=dates(question.text, asked_at),
     )
-
-
-class Rarity:
-    """How telling a word is in this store: the rarer, the more."""
-
-    def __init__(self, counts: Counter[str], fact_count: int) -> None:
-        self.counts = counts
-        self.fact_count = fact_count
-
-    def weight(self, term: str) -> float:
-        """Inverse document frequency; a word the store has never seen weighs as one seen once."""
-        return math.log(2.0 + self.fact_count / max(self.counts.get(term, 0), 1))
-
-    def add(self, facts: Iterable[Sequence[str]]) -> None:
-        """Count new facts, given as their words."""
-        for words in facts:
-            self.counts.update(set(words))
-            self.fact_count += 1
 
 
 def rank(

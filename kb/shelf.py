@@ -6,9 +6,9 @@ from sqlalchemy import Connection
 
 from kb import sql_facts, sql_lexical, sql_stories
 from kb.exact import ExactVectors, unpack
-from kb.retrieve import Rarity
 from kb.stored import FactReader
 from kb.values import Story
+from kb.words import Rarity
 
 BATCH = 5_000  # rows read at once
 

@@ -7,9 +7,11 @@ database can take this file's place. Tables are contentless: the text itself sta
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
+import numpy.typing as npt
 from sqlalchemy import Connection
 
-from kb.words import terms
+from kb.words import Rarity, terms
 
 MAX_POSTINGS = 2_000  # rows that one look-up may score: bounds its time at any size of the store
 MAX_TERMS = 12
@@ -73,29 +75,48 @@ def document_counts(connection: Connection) -> Counter[str]:
 
 
 def find_facts(
-    connection: Connection, wanted: Sequence[str], counts: Mapping[str, int], *, limit: int
+    connection: Connection, wanted: Iterable[str], rarity: Rarity, *, limit: int
 ) -> list[int]:
-    """Seqs of the facts that hold any of the rarest of the wanted stems, the oldest first."""
-    chosen = rarest(wanted, counts)
-    return _match(connection, "fact_fts", chosen, limit) if chosen else []
+    """Seqs of the facts that hold the rarest of the wanted stems and most of them, best first, then the oldest."""
+    return _best(connection, "fact_fts", wanted, rarity, limit)
 
 
 def find_decisions(connection: Connection, text: str, *, limit: int) -> list[int]:
-    """Seqs of the first decisions on the sentences that share a word with the text, the oldest first."""
-    wanted = list(dict.fromkeys(terms(text)))[:MAX_TERMS]
-    return _match(connection, "decision_fts", wanted, limit) if wanted else []
-
-
-def _match(connection: Connection, table: str, wanted: Sequence[str], limit: int) -> list[int]:
-    # A stem holds only letters, digits and full stops; the quotes make FTS5 read it as a word and nothing else.
-    query = " OR ".join(f'"{term}"' for term in wanted)
-    # Nothing is ranked: without the text and the places of its words FTS5's bm25() is 0 for every row.
-    # By the driver's cursor: learning an article asks a hundred times, and the engine's own costs more than the answer.
-    cursor = connection.connection.cursor()
-    cursor.execute(
-        f"SELECT rowid FROM {table} WHERE {table} MATCH ? ORDER BY rowid LIMIT ?", (query, limit)
+    """Seqs of the first decisions on the sentences that share words with the text, as `find_facts` ranks facts."""
+    wanted = set(terms(text))
+    marks = ", ".join("?" * len(wanted))
+    rows = connection.exec_driver_sql(
+        f"SELECT term, doc FROM decision_fts_vocabulary WHERE term IN ({marks})", tuple(wanted)
     )
-    return [int(seq) for (seq,) in cursor.fetchall()]
+    counts = Counter({str(term): int(doc) for term, doc in rows})
+    last = connection.exec_driver_sql(
+        "SELECT rowid FROM decision_fts ORDER BY rowid DESC LIMIT 1"
+    ).scalar()
+    return _best(connection, "decision_fts", wanted, Rarity(counts, int(last or 0)), limit)
+
+
+def _best(
+    connection: Connection, table: str, wanted: Iterable[str], rarity: Rarity, limit: int
+) -> list[int]:
+    # FTS5's own bm25() is 0 for every row of a table that keeps neither text nor the places of words.
+    chosen = rarest(wanted, rarity.counts)
+    if not chosen:
+        return []
+    held = [_postings(connection, table, term) for term in chosen]
+    weights = np.repeat([rarity.weight(term) for term in chosen], [len(seqs) for seqs in held])
+    seqs, places = np.unique(np.concatenate(held), return_inverse=True)
+    scores = np.bincount(places, weights)
+    found: list[int] = seqs[np.argsort(-scores, kind="stable")[:limit]].tolist()
+    return found
+
+
+def _postings(connection: Connection, table: str, term: str) -> npt.NDArray[np.int64]:
+    # One string of numbers, by the driver's own cursor: a row each, by the engine's, costs more than the search.
+    cursor = connection.connection.cursor()
+    # A stem holds only letters, digits and full stops; the quotes make FTS5 read it as a word and nothing else.
+    cursor.execute(f"SELECT group_concat(rowid) FROM {table} WHERE {table} MATCH ?", (f'"{term}"',))
+    joined: str | None = cursor.fetchall()[0][0]
+    return np.fromstring(joined or "", dtype=np.int64, sep=",")
 
 
 def rarest(wanted: Iterable[str], counts: Mapping[str, int]) -> list[str]:

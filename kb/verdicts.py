@@ -13,12 +13,12 @@ from kb.agreement import Agreement, Said, compare, find_answer
 from kb.dates import must_differ
 from kb.names import bare_terms
 from kb.quantities import Quantity, count_the_same, is_different, is_same, surroundings, unify
-from kb.retrieve import Asked, Rarity, Scored, quoted_share
+from kb.retrieve import Asked, Scored, quoted_share
 from kb.sentence import Sentence
 from kb.stored import StoredFact
 from kb.twins import Spoken, Twin, find_twin
 from kb.values import AnswerKind, Draft, Question, Verdict
-from kb.words import plain, stem, terms
+from kb.words import Rarity, plain, stem, terms
 
 NEAREST = 3
 

@@ -1,7 +1,10 @@
 """Text to comparable words: folded, split, stemmed. What the lexical index stores and what coverage is counted in."""
 
+import math
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 _UNITED_STATES = re.compile(r"\bU\.S\.A?\.?|\bUSA?\b|\bUnited States(?: of America)?\b")
@@ -102,3 +105,21 @@ def _cut_plural(word: str) -> str:
     if word.endswith("s") and not word.endswith(("ss", "us", "is")):
         return word[:-1]
     return word
+
+
+class Rarity:
+    """How telling a word is in this store: the rarer, the more."""
+
+    def __init__(self, counts: Counter[str], fact_count: int) -> None:
+        self.counts = counts
+        self.fact_count = fact_count
+
+    def weight(self, term: str) -> float:
+        """Inverse document frequency; a word the store has never seen weighs as one seen once."""
+        return math.log(2.0 + self.fact_count / max(self.counts.get(term, 0), 1))
+
+    def add(self, facts: Iterable[Sequence[str]]) -> None:
+        """Count new facts, given as their words."""
+        for words in facts:
+            self.counts.update(set(words))
+            self.fact_count += 1
