@@ -57,8 +57,9 @@ class Row:
     train: dict[str, Any] = field(default_factory=dict)
 
 
+REFERENCE = "reference"
 ROWS = {
-    "reference": Row("words, n-grams, parts of identifiers; depth 2; teacher and pairs"),
+    REFERENCE: Row("words, n-grams, parts of identifiers; depth 2; teacher and pairs"),
     "units": Row("confident units for words", {"kinds": ("unit", "gram")}),
     "phrases": Row("confident units bounded by words", {"kinds": ("phrase", "gram")}),
     "characters": Row(
@@ -179,7 +180,6 @@ def _run(
     spent = time.process_time() - began
     parts = encoder_parts(preset, prepared, trainer)
     encoder = Encoder(parts.checkpoint({"hash": row.title}))
-    stop = fit_stop_cosine(encoder, material.texts)
     return {
         "title": row.title,
         "bag_steps": train.bag_steps,
@@ -189,7 +189,7 @@ def _run(
         "rows_per_text": round(len(prepared.data.texts.rows) / len(material.texts), 1),
         "trunk": asdict(preset.encoder.trunk) if preset.encoder.trunk else None,
         "full": _scores(encoder, options.data),
-        "early_stop": _early(encoder, stop, options.data) if encoder.depth > 1 else None,
+        "early_stop": _early(encoder, material, options.data) if row == ROWS[REFERENCE] else None,
     }
 
 
@@ -201,7 +201,8 @@ def _step_seconds(preset: Preset, prepared: Prepared) -> Iterator[float]:
         began = now
 
 
-def _early(encoder: Encoder, stop: float, data: Path) -> dict[str, Any]:
+def _early(encoder: Encoder, material: Material, data: Path) -> dict[str, Any]:
+    stop = fit_stop_cosine(encoder, material.texts)
     stopping = encoder.limited(depth=encoder.depth, stop_cosine=stop)
     texts = read_pair_set(data / "eval/sts/STS15.jsonl.xz", "STS15").texts
     layers = float(stopping.layers_run(texts).mean()) if stop < NO_STOP else float(encoder.depth)
