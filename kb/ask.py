@@ -208,10 +208,10 @@ class Asker:
     ) -> list[list[int]]:
         rarity = self._shelf.rarity(connection)
         dense = self._nearest(connection, [one.vector for one in asked], wanted)
-        return [
-            sorted({*near, *sql_lexical.find_facts(connection, a.terms, rarity, limit=wanted)})
-            for a, near in zip(asked, dense, strict=True)
-        ]
+        lexical = sql_lexical.find_facts(
+            connection, [one.terms for one in asked], rarity, limit=wanted
+        )
+        return [sorted({*near, *alike}) for near, alike in zip(dense, lexical, strict=True)]
 
     def _nearest(
         self, connection: Connection, vectors: Sequence[FloatArray], wanted: int

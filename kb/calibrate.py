@@ -120,8 +120,8 @@ class Corpus:
         asked = read_question(question, vector, asked_at=asked_at)
         near = self._vectors.nearest(vector[None], limit=ASKED_CANDIDATES)[0]
         with reading(self._engine, self._place) as connection:
-            found = sql_lexical.find_facts(
-                connection, asked.terms, self._rarity, limit=ASKED_CANDIDATES
+            [found] = sql_lexical.find_facts(
+                connection, [asked.terms], self._rarity, limit=ASKED_CANDIDATES
             )
         seqs = [s for s in sorted({*near, *found}) if not withheld(self._passages[s - 1])]
         facts = [self._fact(seq) for seq in seqs]
@@ -147,11 +147,11 @@ class Corpus:
         )
         seqs = {seq for row in nearest for seq in row}
         with reading(self._engine, self._place) as connection:
-            for one in queries:
-                limit = choices.CANDIDATES
-                seqs.update(
-                    sql_lexical.find_facts(connection, one.terms, self._rarity, limit=limit)
-                )
+            wanted = [one.terms for one in queries]
+            found = sql_lexical.find_facts(
+                connection, wanted, self._rarity, limit=choices.CANDIDATES
+            )
+            seqs.update(seq for row in found for seq in row)
         facts = [self._fact(seq) for seq in sorted(seqs)]
         scored = features_of(asked, facts, self._rarity) if facts else np.zeros((0, len(FEATURES)))
         likely = answerability.probability(scored)
@@ -163,14 +163,15 @@ class Corpus:
         vectors = self._embedder.embed([question.text for question in questions])
         vectors = unpack(pack(vectors), self._embedder.dim)
         nearest = self._vectors.nearest(vectors, limit=CANDIDATES)
-        rows = zip(questions, vectors, nearest, asked_at, strict=True)
+        asked = [
+            read_question(question, vector, asked_at=moment)
+            for question, vector, moment in zip(questions, vectors, asked_at, strict=True)
+        ]
         with reading(self._engine, self._place) as connection:
-            for question, vector, near, moment in rows:
-                asked = read_question(question, vector, asked_at=moment)
-                lexical = sql_lexical.find_facts(
-                    connection, asked.terms, self._rarity, limit=CANDIDATES
-                )
-                yield self._pairs(asked, sorted({*near, *lexical}))
+            wanted = [one.terms for one in asked]
+            found = sql_lexical.find_facts(connection, wanted, self._rarity, limit=CANDIDATES)
+        for one, near, alike in zip(asked, nearest, found, strict=True):
+            yield self._pairs(one, sorted({*near, *alike}))
 
     def _pairs(self, asked: Asked, seqs: Sequence[int]) -> Pairs:
         facts = [self._fact(seq) for seq in seqs]

@@ -99,20 +99,14 @@ class Examiner:
         vectors = self._embed(texts)
         rarity = self._shelf.rarity(connection)
         nearest = self._shelf.vectors(connection).nearest(vectors, limit=NEAR_SENTENCE)
+        wanted = [terms(draft.evidence.quote) for draft in drafts]
+        lexical = sql_lexical.find_facts(connection, wanted, rarity, limit=LEXICAL)
         gathered: list[tuple[Draft, int, list[int]]] = []
         row = 0
-        for draft in drafts:
-            seqs = list(nearest[row])
+        for draft, alike in zip(drafts, lexical, strict=True):
+            seqs = [*nearest[row], *alike]
             for offset in range(1, len(draft.questions) + 1):
                 seqs.extend(nearest[row + offset][:NEAR_QUESTION])
-            seqs.extend(
-                sql_lexical.find_facts(
-                    connection,
-                    terms(draft.evidence.quote),
-                    rarity,
-                    limit=LEXICAL,
-                )
-            )
             gathered.append((draft, row, seqs))
             row += 1 + len(draft.questions)
         facts = self._shelf.reader.read(connection, [s for _, _, seqs in gathered for s in seqs])

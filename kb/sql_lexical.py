@@ -75,9 +75,12 @@ def document_counts(connection: Connection) -> Counter[str]:
 
 
 def find_facts(
-    connection: Connection, wanted: Iterable[str], rarity: Rarity, *, limit: int
-) -> list[int]:
-    """Seqs of the facts that hold the rarest of the wanted stems and most of them, best first, then the oldest."""
+    connection: Connection, wanted: Sequence[Iterable[str]], rarity: Rarity, *, limit: int
+) -> list[list[int]]:
+    """For each set of wanted stems the seqs of the facts that hold the rarest and most of them, best first.
+
+    Among equals the oldest come first. A stem that is wanted more than once is looked up once.
+    """
     return _best(connection, "fact_fts", wanted, rarity, limit)
 
 
@@ -92,21 +95,34 @@ def find_decisions(connection: Connection, text: str, *, limit: int) -> list[int
     last = connection.exec_driver_sql(
         "SELECT rowid FROM decision_fts ORDER BY rowid DESC LIMIT 1"
     ).scalar()
-    return _best(connection, "decision_fts", wanted, Rarity(counts, int(last or 0)), limit)
+    return _best(connection, "decision_fts", [wanted], Rarity(counts, int(last or 0)), limit)[0]
 
 
 def _best(
-    connection: Connection, table: str, wanted: Iterable[str], rarity: Rarity, limit: int
-) -> list[int]:
+    connection: Connection,
+    table: str,
+    wanted: Sequence[Iterable[str]],
+    rarity: Rarity,
+    limit: int,
+) -> list[list[int]]:
     # FTS5's own bm25() is 0 for every row of a table that keeps neither text nor the places of words.
-    chosen = rarest(wanted, rarity.counts)
-    if not chosen:
+    chosen = [rarest(stems, rarity.counts) for stems in wanted]
+    held = {
+        stem: _postings(connection, table, stem) for stem in {s for stems in chosen for s in stems}
+    }
+    return [
+        _heaviest([(held[stem], rarity.weight(stem)) for stem in stems], limit) for stems in chosen
+    ]
+
+
+def _heaviest(held: Sequence[tuple[npt.NDArray[np.int64], float]], limit: int) -> list[int]:
+    """The seqs with the largest sums of weights."""
+    if not held:
         return []
-    held = [_postings(connection, table, term) for term in chosen]
-    weights = np.repeat([rarity.weight(term) for term in chosen], [len(seqs) for seqs in held])
-    seqs, places = np.unique(np.concatenate(held), return_inverse=True)
-    scores = np.bincount(places, weights)
-    found: list[int] = seqs[np.argsort(-scores, kind="stable")[:limit]].tolist()
+    weights = np.repeat([weight for _, weight in held], [len(seqs) for seqs, _ in held])
+    seqs, places = np.unique(np.concatenate([seqs for seqs, _ in held]), return_inverse=True)
+    best = np.argsort(-np.bincount(places, weights), kind="stable")[:limit]
+    found: list[int] = seqs[best].tolist()
     return found
 
 

@@ -33,7 +33,7 @@ def engine(tmp_path):
 def found(engine, wanted, *, limit=10):
     with reading(engine, "here") as connection:
         rarity = Rarity(Counter(sql_lexical.document_counts(connection)), len(FACTS))
-        return sql_lexical.find_facts(connection, terms(wanted), rarity, limit=limit)
+        return sql_lexical.find_facts(connection, [terms(wanted)], rarity, limit=limit)[0]
 
 
 def test_the_fact_that_holds_most_of_the_words_comes_first(engine):
@@ -61,6 +61,14 @@ def test_words_that_no_fact_holds_find_nothing(engine, wanted):
 def test_only_the_rarest_words_are_looked_up(engine, monkeypatch):
     monkeypatch.setattr(sql_lexical, "MAX_POSTINGS", 3)
     assert found(engine, "council mayor bridge") == [3, 4]
+
+
+def test_many_are_found_as_each_alone(engine):
+    asked = ["council mayor", "", "bridge mayor", "dragon", "council"]
+    with reading(engine, "here") as connection:
+        rarity = Rarity(Counter(sql_lexical.document_counts(connection)), len(FACTS))
+        together = sql_lexical.find_facts(connection, [terms(t) for t in asked], rarity, limit=2)
+    assert together == [found(engine, text, limit=2) for text in asked]
 
 
 def test_decided_sentences_are_found_by_what_they_share(engine):
