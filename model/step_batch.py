@@ -7,8 +7,8 @@ hard negatives, W windows of L slots.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,33 +16,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from model.batches import NO_TEXT, TrainingPairs, TrainingSet
+from model.device import OnDevice
 from model.unit_texts import Offsets, UnitTexts
 from model.windows import pack
 
 Given = tuple[Offsets, Offsets | None]
 """Places of the texts of a step, and of its pairs."""
-T = TypeVar("T", bound="OnDevice")
-
-
-class OnDevice:
-    """A dataclass of tensors, and of more of its kind, that moves as a whole."""
-
-    def to(self: T, device: torch.device, *, non_blocking: bool = True) -> T:
-        """The same on another device."""
-        return self._changed(lambda part: part.to(device, non_blocking=non_blocking))
-
-    def pin_memory(self: T) -> T:
-        """The same where an accelerator can fetch it while the processor goes on."""
-        return self._changed(lambda part: part.pin_memory())
-
-    def _changed(self: T, change: Any) -> T:
-        parts = {at.name: getattr(self, at.name) for at in fields(self)}  # type: ignore[arg-type]  # each of its kind is a dataclass
-        return type(self)(
-            **{
-                name: change(part) if isinstance(part, Tensor | OnDevice) else part
-                for name, part in parts.items()
-            }
-        )
 
 
 @dataclass(frozen=True, slots=True)

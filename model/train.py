@@ -13,7 +13,6 @@ import ctypes
 import itertools
 import json
 import logging
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -35,6 +34,7 @@ from model.batches import (
 from model.checkpoint import current_commit, save_checkpoint
 from model.config import Preset, tiny
 from model.contexts import ContextTable, train_context_table
+from model.device import Device
 from model.embed import EncoderParts
 from model.errors import ModelError
 from model.lexicon import Lexicon, build_lexicon, find_unit_texts, text_blocks
@@ -72,24 +72,6 @@ class Prepared:
     data: TrainingSet
     lexicon: Lexicon
     contexts: ContextTable
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """Where steps are taken, and by how many processes they are prepared."""
-
-    name: str = "cpu"
-    """As torch names it: `cpu`, `cuda`."""
-
-    @property
-    def workers(self) -> int:
-        """Processes that prepare steps ahead: an accelerator takes one faster than one is made."""
-        return 0 if self.name == "cpu" else max((os.cpu_count() or 1) - 2, 1)
-
-    @property
-    def log_every(self) -> int:
-        """Steps between two logged ones: to read a loss is to wait for the accelerator."""
-        return 1 if self.name == "cpu" else 50
 
 
 def train_embed(
