@@ -34,7 +34,7 @@ class PresetName(StrEnum):
     TINY = "tiny"
     SMALL = "small"
     BASE = "base"
-    """The encoder's alone; other parts take it for `small`."""
+    """The encoder's and the reader's; other parts take it for `small`."""
 
 
 SMOKE_EVERY = 1_000_000
@@ -140,26 +140,30 @@ def train(
     recipe: Annotated[
         Path | None,
         typer.Option(
-            "--recipe", help="File of the encoder's gathered text: written once, then read."
+            "--recipe",
+            help="File of the gathered text of the encoder or the reader: written once, then read.",
         ),
     ] = None,
     device: Annotated[
         str,
         typer.Option(
-            "--device", help="Where the encoder's or the asker's steps are taken: cpu, cuda."
+            "--device",
+            help="Where steps are taken, but those of the tagger: cpu, cuda.",
         ),
     ] = "cpu",
     seed: Annotated[int, typer.Option("--seed", help="Decides everything random.")] = 1,
 ) -> None:
     """Train a part of the model; a killed run goes on where it was."""
+    # What was gathered before needs no data.
+    is_gathered = recipe is not None and recipe.exists() and head in (Head.EMBED, Head.READ)
+    folder = None if is_gathered else _data_folder(context, data)
     if head is Head.EMBED:
         from model.config import PRESETS
         from model.train import train_embed
 
-        is_gathered = recipe is not None and recipe.exists()
         train_embed(
             PRESETS[preset.value](),
-            None if is_gathered else _data_folder(context, data),
+            folder,
             out,
             cache=cache or platformdirs.user_cache_path("tidings"),
             more=more,
@@ -167,20 +171,24 @@ def train(
             seed=seed,
             device=device,
         )
-        return
-    folder = _data_folder(context, data)
+    elif head is Head.READ:
+        from model import read_config
+        from model.read_train import train_read
+
+        chosen = read_config.PRESETS[preset.value]()
+        train_read(chosen, folder, out, recipe=recipe, seed=seed, device=device)
+    else:
+        _train_from(_data_folder(context, data), head, out, preset=preset, seed=seed, device=device)
+
+
+def _train_from(
+    folder: Path, head: Head, out: Path, *, preset: PresetName, seed: int, device: str
+) -> None:
     if head is Head.TAG:
         from model.tag_train import TagTrainConfig
         from model.tag_train import train as train_tag
 
         train_tag(folder, out, TagTrainConfig(seed=seed))
-        return
-    if head is Head.READ:
-        from model import read_config
-        from model.read_train import train_read
-
-        is_tiny = preset is PresetName.TINY
-        train_read(read_config.tiny() if is_tiny else read_config.small(), folder, out, seed=seed)
         return
     _train_ask(preset, folder, out, seed=seed, device=device)
 

@@ -27,8 +27,8 @@ from model.ask_text import (
     as_composed,
     is_writable,
 )
-from model.read_data import QUIZ_FILE, SENTENCES_FILE, SQUAD_FILE, TEXTS_FILE, read_squad
 from model.read_news import read_news_quizzes
+from model.read_sources import QUIZ_FILE, SENTENCES_FILE, SQUAD_FILE, TEXTS_FILE, read_squad
 from model.texts import Row, fold_blanks, read_rows, split_sentences, text_key
 
 logger = logging.getLogger(__name__)

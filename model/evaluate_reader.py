@@ -26,7 +26,6 @@ from model.embed import Encoder, load_encoder
 from model.errors import DataError, ModelError
 from model.protocols import Embeds
 from model.read import Reader, load_reader
-from model.read_data import Source, read_squad
 from model.read_metrics import (
     area_under_curve,
     best_threshold,
@@ -34,6 +33,7 @@ from model.read_metrics import (
     exact_match,
     f1_score,
 )
+from model.read_sources import Source, read_squad
 from model.suite import mean_of
 from model.texts import read_rows
 from model.timing import describe_machine

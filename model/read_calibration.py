@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from model.read import LARGEST, Calibration, Reader, trimmed
-from model.read_data import Asked, Place, Source, as_words
+from model.read_data import as_words
 from model.read_exercise import Exercise
 from model.read_metrics import area_under_curve, best_threshold, exact_match, f1_score
+from model.read_sources import Asked, Place, Source
 from model.read_variants import Exercises, Shares
 
 ANSWERED, WRITTEN, CHANGED, ELSEWHERE = range(4)

@@ -40,6 +40,8 @@ class ReadTrainConfig:
     """Steps on every source."""
     last_steps: int
     """Steps afterwards, mostly on questions that people asked of whole paragraphs."""
+    made_steps: int = 0
+    """Steps before all others, on questions made of texts."""
     again_steps: int = 0
     """Steps after these, with a second rise of the learning rate, and news among the questions."""
     batch_size: int = 16
@@ -55,6 +57,8 @@ class ReadTrainConfig:
     """Share of each word's vector left out."""
     average: float = 0.998
     """The shipped weights are a running mean with this memory."""
+    max_texts: int = 5000
+    """Passages that questions are made of."""
     max_questions: int = 1_000_000
     """Questions taken from each source."""
     seed: int = 1
@@ -78,3 +82,17 @@ def tiny() -> ReadPreset:
 def small() -> ReadPreset:
     """The shipped reader."""
     return ReadPreset(ReaderConfig("small"), ReadTrainConfig(1280, 2240, again_steps=2880))
+
+
+def base() -> ReadPreset:
+    """A wider reader that first answers some millions of made questions: minutes on an accelerator."""
+    reader = ReaderConfig(
+        "base", n_layer=3, n_embd=160, n_head=5, mlp_width=320, match_width=64, pair_width=48
+    )
+    train = ReadTrainConfig(
+        600, 400, made_steps=20_000, again_steps=500, batch_size=128, max_texts=25_000
+    )
+    return ReadPreset(reader, train)
+
+
+PRESETS = {"tiny": tiny, "small": small, "base": base}

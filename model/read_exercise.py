@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from model.read_data import Place
 from model.read_layout import MAX_PASSAGE_WORDS, MAX_QUESTION_WORDS
+from model.read_sources import Place
 from model.read_words import TextWords, WordBook, join_words
 
 NEIGHBOURS = 8

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.config import TrunkConfig
+from model.device import OnDevice
 from model.read_config import ReaderConfig
 from model.read_features import FEATURES
 from model.read_layout import PADDING, PASSAGE, QUESTION, Rows
@@ -30,7 +31,7 @@ IMPOSSIBLE = -1e9
 
 
 @dataclass(frozen=True, slots=True)
-class RowTensors:
+class RowTensors(OnDevice):
     """`Rows` as tensors."""
 
     vectors: Tensor
@@ -62,7 +63,7 @@ class SharedDropout(nn.Module):
         """(B, L, C) to (B, L, C)."""
         if not self.training or self.share == 0:
             return x
-        kept = torch.rand(x.shape[0], 1, x.shape[2]) >= self.share
+        kept = torch.rand(x.shape[0], 1, x.shape[2], device=x.device) >= self.share
         return x * (kept / (1 - self.share))
 
 
@@ -161,13 +162,21 @@ class ReadNetwork(nn.Module):
             Scores of spans by first word and length, float32 (B, L, S), impossible ones very low;
             and of none, float32 (B,).
         """
-        is_question, is_passage = rows.sides == QUESTION, rows.sides == PASSAGE
+        return self.score(self.states(rows), rows)
+
+    def states(self, rows: RowTensors) -> Tensor:
+        """What the blocks make of each word, (B, L, C)."""
         is_filled = rows.sides != PADDING
-        turns = _turns(rows.sides.shape[1], self.config.n_embd // self.config.n_head)
+        turns = _turns(rows.sides, self.config.n_embd // self.config.n_head)
         x = self.enter(rows) * is_filled[:, :, None]
         for block in self.blocks:
             x = block(x, turns, is_filled)
-        x = self.dropout(self.out_norm(x))  # (B, L, C)
+        states: Tensor = self.dropout(self.out_norm(x))
+        return states
+
+    def score(self, x: Tensor, rows: RowTensors) -> tuple[Tensor, Tensor]:
+        """`forward` from the states on."""
+        is_question, is_passage = rows.sides == QUESTION, rows.sides == PASSAGE
         pools = self.pool(x)  # (B, L, 2)
         asked = _pooled(x, pools[:, :, 0], is_question)
         told = _pooled(x, pools[:, :, 1], is_passage)
@@ -198,7 +207,9 @@ class ReadNetwork(nn.Module):
         last = last.masked_fill(~is_passage, IMPOSSIBLE)
         first = first.masked_fill(~is_passage, IMPOSSIBLE)
         bound = self.first_pair(x) @ self.last_pair(x).transpose(1, 2) * E**-0.5  # (B, L, L)
-        ends = torch.arange(L)[:, None] + torch.arange(S)  # (L, S)
+        ends = torch.arange(L, device=x.device)[:, None] + torch.arange(
+            S, device=x.device
+        )  # (L, S)
         inside = ends.clamp(max=L - 1)
         band = bound.gather(2, inside.expand(len(x), L, S))
         scores = first[:, :, None] + last[:, inside] + band + self.length
@@ -206,10 +217,11 @@ class ReadNetwork(nn.Module):
         return possible
 
 
-def _turns(length: int, width: int) -> tuple[Tensor, Tensor]:
-    """Rotary angles of a head (Su et al. 2021), cosine and sine, (L, 1, D / 2)."""
-    exponents = torch.arange(0, width, 2, dtype=torch.float32) / width
-    angles = torch.arange(length, dtype=torch.float32)[:, None] * ROTARY_BASE**-exponents
+def _turns(sides: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """Rotary angles of a head (Su et al. 2021) at the places of (B, L), cosine and sine, (L, 1, D / 2)."""
+    exponents = torch.arange(0, width, 2, dtype=torch.float32, device=sides.device) / width
+    places = torch.arange(sides.shape[1], dtype=torch.float32, device=sides.device)
+    angles = places[:, None] * ROTARY_BASE**-exponents
     return angles.cos()[:, None], angles.sin()[:, None]
 
 

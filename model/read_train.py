@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,27 @@ import numpy as np
 import torch
 
 from model.checkpoint import Checkpoint, current_commit, save_checkpoint
+from model.device import Device
 from model.embed import Encoder, load_encoder
 from model.errors import DataError
 from model.read import Calibration, Reader, reader_settings
+from model.read_batches import ReadBatch, load_batches
 from model.read_calibration import calibrate, development_questions
 from model.read_config import ReadPreset, ReadTrainConfig
-from model.read_data import NEWS, QUIZ, SENTENCES, SQUAD, TEXTS, ReadMaterial, read_material
-from model.read_exercise import Exercise, fitted
+from model.read_data import as_sets
 from model.read_forward import stored_arrays
+from model.read_sources import (
+    NEWS,
+    QUIZ,
+    SENTENCES,
+    SQUAD,
+    TEXTS,
+    ReadTexts,
+    Source,
+    gather_texts,
+    read_texts,
+    write_texts,
+)
 from model.read_trainer import ReaderTrainer
 from model.read_variants import Exercises, Shares
 from model.read_words import WordBook
@@ -38,15 +51,6 @@ from model.train import keep_freed_memory
 logger = logging.getLogger(__name__)
 
 SAVE_EVERY_STEPS = 200
-FIRST, LAST, AGAIN = range(3)
-MIX = {
-    FIRST: {SQUAD: 7, SENTENCES: 4, QUIZ: 1, TEXTS: 4},
-    LAST: {SQUAD: 14, SENTENCES: 1, QUIZ: 1},
-    AGAIN: {SQUAD: 12, SENTENCES: 1, QUIZ: 1, NEWS: 2},
-}
-"""Batches of each source in a block, by phase; those of a source are sorted by length: little is padding."""
-DAMAGE = {FIRST: 0.4, LAST: 1.0, AGAIN: 1.0}
-"""How much of the damage is done, by phase: where to look is learned before when not to answer."""
 SHARES = {
     SQUAD: Shares(),
     SENTENCES: Shares(0.0, 0.0, 0.2, company=3),
@@ -58,23 +62,27 @@ SHARES = {
 
 def train_read(
     preset: ReadPreset,
-    data: Path,
+    data: Path | None,
     out: Path,
     *,
+    recipe: Path | None = None,
     encoder: Encoder | None = None,
     tagger: Tagger | None = None,
     seed: int = 1,
+    device: str = "cpu",
 ) -> Path:
     """Train a reader and write it to `out`.
 
     Args:
         preset: the reader and its training.
-        data: folder with `train/qa/`, `train/lm/` and `realtimeqa/`.
+        data: folder with `train/qa/`, `train/lm/` and `realtimeqa/`; not needed with a recipe that exists.
         out: folder of the checkpoint; the unfinished run lies beside it in `OUT.run/` and goes on
             where it was stopped.
+        recipe: file of the gathered texts, written where it does not exist.
         encoder: gives the words' vectors, by default the packaged one.
         tagger: gives tags, by default the packaged one.
         seed: decides everything that is random.
+        device: where steps are taken, `cpu` or `cuda`; an accelerator gives the same weights but for rounding.
 
     Returns:
         The log of the run, JSON lines.
@@ -90,79 +98,77 @@ def train_read(
     run = out.with_name(out.name + ".run")
     run.mkdir(parents=True, exist_ok=True)
     book = WordBook(encoder, tagger, PARTS)
-    material = read_material(data, book, max_questions=preset.train.max_questions)
-    if not material.development.asked:
+    texts = _gathered(preset.train, data, recipe)
+    if not texts.development.asked:
         raise DataError("no article with an unanswerable question: nothing to fit the threshold on")
-    drawers = {name: Exercises(book, given, SHARES[name]) for name, given in material.sets.items()}
-    trainer = ReaderTrainer(preset, book, parts=len(PARTS) + 1)
+    sets = as_sets(texts, book)
+    drawers = {name: Exercises(book, given, SHARES[name]) for name, given in sets.items()}
+    trainer = ReaderTrainer(preset, dim=book.dim, parts=len(PARTS) + 1, device=device)
     settings = json.dumps(
-        {**asdict(preset), "digest": material.digest, "encoder": encoder.hash}, sort_keys=True
+        {**asdict(preset), "digest": texts.digest, "encoder": encoder.hash}, sort_keys=True
     )
     restore_state(trainer, run / STATE, settings)
     logger.info("training started", extra={"step": trainer.step, "of": trainer.total_steps})
-    records = take_steps(trainer, batches(drawers, preset.train, first=trainer.step))
+    place = Device(device)
+    given = load_batches(
+        drawers,
+        book,
+        preset.train,
+        max_span_words=preset.reader.max_span_words,
+        first=trainer.step,
+        device=place,
+    )
+    records = take_steps(trainer, given, log_every=place.log_every)
     log = log_steps(trainer, records, run, settings, save_every=SAVE_EVERY_STEPS)
     facts = {
         "command": f"train read --preset {preset.reader.preset} --seed {seed}",
         "commit": current_commit(),
-        "data_digest": material.digest,
-        "questions": material.counts,
+        "data_digest": texts.digest,
+        "questions": texts.counts,
         "seed": seed,
+        "device": device,
         "train": asdict(preset.train),
         "training_seconds": round(time.perf_counter() - began),
         "torch": torch.__version__,
         "numpy": np.__version__,
     }
-    finish(preset, trainer, material, facts, out, encoder=encoder, tagger=tagger)
+    finish(preset, trainer, texts.development, facts, out, encoder=encoder, tagger=tagger)
     return log
 
 
+def _gathered(train: ReadTrainConfig, data: Path | None, recipe: Path | None) -> ReadTexts:
+    if recipe is not None and recipe.exists():
+        return read_texts(recipe)
+    if data is None:
+        raise DataError("training needs a folder of data, or a recipe that exists")
+    texts = gather_texts(data, max_questions=train.max_questions, max_texts=train.max_texts)
+    if recipe is not None:
+        write_texts(texts, recipe)
+    return texts
+
+
 def take_steps(
-    trainer: ReaderTrainer, given: Iterable[Sequence[Exercise]]
+    trainer: ReaderTrainer, given: Iterable[ReadBatch], *, log_every: int
 ) -> Iterator[dict[str, Any]]:
-    """Take a step with each batch; yields its log record."""
+    """Take a step with each batch; yields a log record for every one, or for some of them."""
+    began = time.perf_counter()
     for batch in given:
-        started = time.perf_counter()
         loss = trainer.take_step(batch)
-        seconds = round(time.perf_counter() - started, 4)
-        yield {"step": trainer.step, "loss": loss, "seconds": seconds}
-
-
-def batches(
-    drawers: dict[str, Exercises], train: ReadTrainConfig, *, first: int
-) -> Iterator[list[Exercise]]:
-    """The batches of all steps from `first` on."""
-    done = 0
-    for phase, steps in enumerate((train.first_steps, train.last_steps, train.again_steps)):
-        mix = {name: count for name, count in MIX[phase].items() if name in drawers}
-        block_batches = sum(mix.values())
-        for block in range(-(-steps // block_batches)):
-            size = min(block_batches, steps - block * block_batches)
-            if done + size > first:
-                rng = np.random.default_rng((train.seed, phase, block))
-                drawn = [
-                    found
-                    for name, count in mix.items()
-                    for found in _alike(drawers[name], count, train.batch_size, DAMAGE[phase], rng)
-                ]
-                order = rng.permutation(len(drawn))[:size]
-                yield from (drawn[at] for at in order[max(first - done, 0) :])
-            done += size
-
-
-def _alike(
-    drawer: Exercises, count: int, size: int, damage: float, rng: np.random.Generator
-) -> list[list[Exercise]]:
-    """So many batches of a source, each of exercises of like length."""
-    drawn = [fitted(drawer.draw(rng, damage=damage), rng) for _ in range(count * size)]
-    drawn.sort(key=lambda exercise: len(exercise.question) + len(exercise.passage))
-    return [drawn[at : at + size] for at in range(0, len(drawn), size)]
+        if trainer.step % log_every == 0:
+            value = round(float(loss), 6)
+            now = time.perf_counter()
+            yield {
+                "step": trainer.step,
+                "loss": value,
+                "seconds": round((now - began) / log_every, 4),
+            }
+            began = now
 
 
 def finish(
     preset: ReadPreset,
     trainer: ReaderTrainer,
-    material: ReadMaterial,
+    development: Source,
     facts: dict[str, Any],
     out: Path,
     *,
@@ -179,7 +185,7 @@ def finish(
         return Checkpoint(arrays, settings, meta)
 
     reader = Reader(checkpoint(Calibration(), {"hash": ""}), encoder, tagger)
-    questions = development_questions(reader, material.development, seed=preset.train.seed)
+    questions = development_questions(reader, development, seed=preset.train.seed)
     calibration, found = calibrate(reader, questions)
     logger.info("calibrated", extra={"development": found})
     save_checkpoint(checkpoint(calibration, {**facts, "development": found}), out)

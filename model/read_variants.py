@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.read_data import MAX_ANSWER_WORDS, Example, Place, ReadSet
+from model.read_data import MAX_ANSWER_WORDS, Example, ReadSet
 from model.read_exercise import (
     Exercise,
     Rng,
@@ -23,6 +23,7 @@ from model.read_exercise import (
     segments,
     without_answer,
 )
+from model.read_sources import Place
 from model.read_words import (
     COMMON,
     DIGIT,

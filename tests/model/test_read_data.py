@@ -12,10 +12,19 @@ import numpy as np
 import pytest
 
 from model import DataError, Encoder, load_tagger
-from model.read_data import SENTENCES, SQUAD, TEXTS, ReadMaterial, read_material, word_span
+from model.read_data import ReadSet, as_sets, word_span
 from model.read_exercise import Exercise, fitted, holds, segments, without_answer
 from model.read_layout import MAX_PASSAGE_WORDS
 from model.read_news import read_news_quizzes
+from model.read_sources import (
+    SENTENCES,
+    SQUAD,
+    TEXTS,
+    ReadTexts,
+    gather_texts,
+    read_texts,
+    write_texts,
+)
 from model.read_variants import Exercises, Shares
 from model.read_words import TextWords, WordBook, join_words
 from model.tag_data import PARTS
@@ -99,49 +108,88 @@ def book(tiny_encoder: Encoder) -> WordBook:
 
 
 @pytest.fixture
-def material(tmp_path: Path, book: WordBook) -> ReadMaterial:
-    return read_material(write_training_data(tmp_path), book, max_questions=1000)
+def gathered(tmp_path: Path) -> ReadTexts:
+    return gather_texts(write_training_data(tmp_path), max_questions=1000, max_texts=1000)
+
+
+@pytest.fixture
+def sets(gathered: ReadTexts, book: WordBook) -> dict[str, ReadSet]:
+    return as_sets(gathered, book)
 
 
 def words_of(book: WordBook, text: TextWords) -> list[str]:
     return [book.texts[number] for number in text.words]
 
 
-def test_articles_with_unanswerable_questions_are_kept_out(material: ReadMaterial) -> None:
-    assert material.counts[SQUAD] == 12 * 9
-    assert len(material.development.passages) == 4
-    assert sum(not asked.answers for asked in material.development.asked) == 4
-    assert all(title.startswith("odd") for title in material.development.articles)
-    assert len(material.sets[SQUAD].passages) == 12
+def test_articles_with_unanswerable_questions_are_kept_out(gathered: ReadTexts) -> None:
+    assert gathered.counts[SQUAD] == 12 * 9
+    assert len(gathered.development.passages) == 4
+    assert sum(not asked.answers for asked in gathered.development.asked) == 4
+    assert all(title.startswith("odd") for title in gathered.development.articles)
+    assert len(gathered.sources[SQUAD].passages) == 12
 
 
-def test_answers_are_the_words_they_were(material: ReadMaterial, book: WordBook) -> None:
+def test_answers_are_the_words_they_were(sets: dict[str, ReadSet], book: WordBook) -> None:
     known = {name for full in NAMES for name in full.split()} | set(TOWNS)
     for name in (SQUAD, SENTENCES):
-        for example in material.sets[name].examples:
-            passage = material.sets[name].passages[example.passage]
+        for example in sets[name].examples:
+            passage = sets[name].passages[example.passage]
             for first, last in example.answers:
                 answer = words_of(book, passage)[first : last + 1]
                 assert set(answer) <= known or answer[0].isdigit()
 
 
-def test_the_digest_tells_data_apart(tmp_path: Path, book: WordBook) -> None:
+def test_the_digest_tells_data_apart(tmp_path: Path) -> None:
     data = write_training_data(tmp_path)
-    first = read_material(data, book, max_questions=1000).digest
-    assert first == read_material(data, book, max_questions=1000).digest
+
+    def digest() -> str:
+        return gather_texts(data, max_questions=1000, max_texts=1000).digest
+
+    first = digest()
+    assert first == digest()
     rows = squad_rows(12, seed=8, unanswerable=False) + squad_rows(4, seed=2, unanswerable=True)
     write_lines(data / "train" / "qa" / "squad_part_train.jsonl.xz", rows)
-    assert first != read_material(data, book, max_questions=1000).digest
+    assert first != digest()
 
 
-def test_missing_questions_are_said(tmp_path: Path, book: WordBook) -> None:
+def test_missing_questions_are_said(tmp_path: Path) -> None:
     with pytest.raises(DataError):
-        read_material(tmp_path, book, max_questions=10)
+        gather_texts(tmp_path, max_questions=10, max_texts=10)
+
+
+def test_texts_are_an_encyclopedias_and_then_paragraphs_of_news(tmp_path: Path) -> None:
+    data = write_training_data(tmp_path)
+    count = len(gather_texts(data, max_questions=1000, max_texts=1000).sources[TEXTS].passages)
+    long, other = "The council met. " * 20, "The mayor spoke. " * 20
+    news = [{"id": "n1", "text": f"{long}\nToo short.\n{other}\n{long}"}]
+    write_lines(data / "train" / "lm" / "news_abp_1.jsonl.xz", news)
+    texts = gather_texts(data, max_questions=1000, max_texts=1000).sources[TEXTS]
+    assert texts.passages[count:] == (long, other)
+    assert texts.articles[count:] == ("n1", "n1")
+    fewer = gather_texts(data, max_questions=1000, max_texts=count + 1).sources[TEXTS]
+    assert fewer.passages[count:] == (long,)
+
+
+def test_gathered_texts_travel_in_one_file(tmp_path: Path, gathered: ReadTexts) -> None:
+    path = tmp_path / "recipe.xz"
+    write_texts(gathered, path)
+    assert read_texts(path) == gathered
+    assert read_texts(path).digest == gathered.digest
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not packed", lzma.compress(b"{}"), lzma.compress(b'{"format": 0}')]
+)
+def test_a_damaged_file_of_texts_is_said(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "recipe.xz"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"recipe\.xz"):
+        read_texts(path)
 
 
 @pytest.mark.parametrize("name", [SQUAD, SENTENCES, TEXTS])
-def test_drawn_exercises_are_sound(material: ReadMaterial, book: WordBook, name: str) -> None:
-    drawer = Exercises(book, material.sets[name], Shares(0.2, 0.2, 0.4, company=2))
+def test_drawn_exercises_are_sound(sets: dict[str, ReadSet], book: WordBook, name: str) -> None:
+    drawer = Exercises(book, sets[name], Shares(0.2, 0.2, 0.4, company=2))
     rng = np.random.default_rng(1)
     drawn = [fitted(drawer.draw(rng), rng) for _ in range(200)]
     assert 0.15 < np.mean([not exercise.answers for exercise in drawn]) < 0.9

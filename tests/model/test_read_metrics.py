@@ -19,7 +19,6 @@ from model.evaluate_reader import (
 )
 from model.read import load_reader
 from model.read_config import tiny
-from model.read_data import Asked, Source
 from model.read_metrics import (
     area_under_curve,
     best_threshold,
@@ -28,6 +27,7 @@ from model.read_metrics import (
     f1_score,
     normalized,
 )
+from model.read_sources import Asked, Source
 from model.read_train import train_read
 from tests.model.test_read_data import squad_rows, write_lines, write_training_data
 

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model import Encoder, ModelError
+from model import DataError, Encoder, ModelError
 from model.checkpoint import load_checkpoint
 from model.read import load_reader
+from model.read_batches import FIRST, LAST, MADE, blocks_of
 from model.read_calibration import fit_logistic
 from model.read_config import ReadPreset, tiny
+from model.read_sources import SQUAD, TEXTS
 from model.read_train import train_read
 from model.read_trainer import ReaderTrainer
 from tests.model.test_read_data import write_training_data
@@ -39,10 +41,10 @@ def test_a_stopped_run_goes_on_to_the_same_losses(
 
     take_step = ReaderTrainer.take_step
 
-    def stopping(trainer: ReaderTrainer, exercises):
+    def stopping(trainer: ReaderTrainer, batch):
         if trainer.step == 8:
             raise Stopped
-        return take_step(trainer, exercises)
+        return take_step(trainer, batch)
 
     monkeypatch.setattr("model.read_train.SAVE_EVERY_STEPS", 4)
     with monkeypatch.context() as during:
@@ -64,6 +66,34 @@ def test_a_run_with_other_settings_is_not_gone_on_with(
     train_read(tiny(), data, tmp_path / "read", encoder=tiny_encoder)
     with pytest.raises(ModelError, match="other settings"):
         train_read(tiny(), data, tmp_path / "read", encoder=tiny_encoder, seed=2)
+
+
+def test_a_recipe_takes_the_place_of_the_data(
+    tmp_path: Path, data: Path, tiny_encoder: Encoder
+) -> None:
+    recipe = tmp_path / "recipe.xz"
+    first = train_read(tiny(), data, tmp_path / "a", recipe=recipe, encoder=tiny_encoder)
+    second = train_read(tiny(), None, tmp_path / "b", recipe=recipe, encoder=tiny_encoder)
+    assert losses(first) == losses(second)
+    with pytest.raises(DataError, match="recipe"):
+        train_read(tiny(), None, tmp_path / "c", encoder=tiny_encoder)
+
+
+def test_made_questions_come_before_all_others(
+    tmp_path: Path, data: Path, tiny_encoder: Encoder
+) -> None:
+    preset = tiny()
+    train = replace(preset.train, made_steps=3)
+    log = train_read(replace(preset, train=train), data, tmp_path / "read", encoder=tiny_encoder)
+    assert len(losses(log)) == 15
+    given = {SQUAD: None, TEXTS: None}
+    blocks = list(blocks_of(train, given))
+    assert [(block.phase, block.number, block.size) for block in blocks] == [
+        (MADE, 0, 3),
+        (FIRST, 0, 6),
+        (LAST, 0, 6),
+    ]
+    assert [b.size for b in blocks_of(replace(train, made_steps=20), given)][:2] == [15, 5]
 
 
 def test_a_damaged_state_is_said(tmp_path: Path, data: Path, tiny_encoder: Encoder) -> None:
