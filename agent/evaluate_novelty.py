@@ -110,8 +110,15 @@ def _scored(trials: Trials, contender: Contender) -> dict[str, Any]:
 
 
 # ------------------------------------------------------------------------------------------------------ reading
-def read_newsroom(data: Path, limit: int) -> tuple[list[Article], dict[str, str]]:
+def read_newsroom(
+    data: Path, limit: int, *, left_out: bool = False
+) -> tuple[list[Article], dict[str, str]]:
     """The articles to learn, oldest first, and the story of each: whole stories, evenly spread over time.
+
+    Args:
+        data: the newsroom's folder, or one that holds it as `newsroom/`.
+        limit: articles at most.
+        left_out: instead, as many of the stories that are not chosen so.
 
     Raises:
         DataError: a file is missing or broken, or no story has two articles.
@@ -125,6 +132,8 @@ def read_newsroom(data: Path, limit: int) -> tuple[list[Article], dict[str, str]
     if not listed:
         raise DataError(f"{folder.name}: no story has two articles in {STREAM}")
     chosen = set(_spread(listed, sizes, limit))
+    if left_out and (others := [story for story in listed if story not in chosen]):
+        chosen = set(_spread(others, sizes, limit))
     found = [(article, story) for article, story in rows.values() if story in chosen]
     found.sort(key=lambda pair: (pair[0].published_at or NOW, pair[0].id))
     return [article for article, _ in found], {article.id: story for article, story in found}

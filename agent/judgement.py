@@ -50,14 +50,13 @@ def load_judgement(settings: Settings) -> Judgement:
         choices = ChoiceWeights.load(chosen.choices)
     except ValueError as exc:
         raise ConfigError(str(exc)) from exc
-    if settings.kb.known_threshold is not None:
-        answerability = replace(answerability, known_threshold=settings.kb.known_threshold)
+    known = _known_threshold(settings, answerability)
     threshold = _answer_threshold(settings, rereading)
     return Judgement(
         encoder,
         tagger,
         reader,
-        answerability,
+        replace(answerability, known_threshold=known),
         Rereader(reader, replace(rereading, answer_threshold=threshold)),
         choices,
         load_asker(chosen.asker, reader=reader, tagger=tagger)
@@ -73,3 +72,12 @@ def _answer_threshold(settings: Settings, rereading: RereadWeights) -> float:
     if settings.kb.max_wrong_answer is not None:
         return rereading.threshold_at(settings.kb.max_wrong_answer)
     return rereading.answer_threshold
+
+
+def _known_threshold(settings: Settings, answerability: Answerability) -> float:
+    """The same of what counts as known."""
+    if settings.kb.known_threshold is not None:
+        return settings.kb.known_threshold
+    if settings.kb.max_false_skip is not None:
+        return answerability.known_threshold_at(settings.kb.max_false_skip)
+    return answerability.known_threshold

@@ -185,6 +185,10 @@ class KBSettings(_Group):
     known_threshold: Share | None = Field(
         None, description="Least probability to take a fact as known; without it, the shipped one."
     )
+    max_false_skip: Share | None = Field(
+        None,
+        description="Share of new sentences that may be skipped: chooses `known_threshold` by the shipped curve.",
+    )
 
 
 class ModelSettings(_Group):

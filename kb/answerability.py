@@ -12,6 +12,8 @@ import numpy.typing as npt
 FEATURES = ("dense", "lexical", "names", "numbers", "dates", "has_kind")
 
 SHIPPED = "answerability.json"
+NEVER = 1.01
+"""A threshold that no probability reaches."""
 
 Matrix = npt.NDArray[np.float64]
 
@@ -25,6 +27,8 @@ class Answerability:
         answer_threshold: from here on a fact is given as an answer.
         known_threshold: from here on a fact may confirm or contradict news.
         calibration: (raw, corrected) points of the correction, both ascending; empty for none.
+        skipping: (known threshold, share of new sentences that it skips, share of all that it keeps), thresholds
+            ascending; empty where it was not measured.
         encoder: name of the embedder it was fitted with; "" for the hand-set prior.
     """
 
@@ -34,6 +38,7 @@ class Answerability:
     answer_threshold: float
     known_threshold: float
     calibration: tuple[tuple[float, float], ...] = ()
+    skipping: tuple[tuple[float, float, float], ...] = ()
     encoder: str = ""
     metrics: Mapping[str, Any] = field(default_factory=dict)
 
@@ -76,6 +81,10 @@ class Answerability:
                 answer_threshold=float(stored["answer_threshold"]),
                 known_threshold=float(stored["known_threshold"]),
                 calibration=tuple((float(x), float(y)) for x, y in stored.get("calibration", ())),
+                skipping=tuple(
+                    (float(t), float(lost), float(kept))
+                    for t, lost, kept in stored.get("skipping", ())
+                ),
                 encoder=str(stored.get("encoder", "")),
                 metrics=dict(stored.get("metrics", {})),
             )
@@ -95,6 +104,7 @@ class Answerability:
             "answer_threshold": self.answer_threshold,
             "known_threshold": self.known_threshold,
             "calibration": [list(point) for point in self.calibration],
+            "skipping": [list(point) for point in self.skipping],
             "encoder": self.encoder,
             "metrics": dict(self.metrics),
         }
@@ -112,6 +122,15 @@ class Answerability:
             points = np.asarray(self.calibration)
             probability = np.interp(probability, points[:, 0], points[:, 1])
         return np.asarray(np.round(probability, 6), dtype=np.float64)
+
+    def known_threshold_at(self, max_false_skip: float) -> float:
+        """The lowest known threshold from which on no larger share of what is new is skipped; see `skipping`."""
+        found = NEVER
+        for threshold, lost, _ in reversed(self.skipping):
+            if lost > max_false_skip:
+                break
+            found = threshold
+        return found
 
     def logit(self, features: Matrix) -> Matrix:
         """The uncorrected log-odds."""

@@ -16,29 +16,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kb.answerability import NEVER
 from kb.protocols import Reader
 from kb.retrieve import Asked, Scored, kind_spans
 from kb.values import AnswerKind
 from kb.words import plain, terms
 
 SHIPPED = "rereading.json"
-FEATURES = ("fact", "span", "no answer", "votes", "kind", "asked", "ahead")
+FEATURES = ("fact", "span", "no answer", "votes", "kind", "asked", "ahead", "near")
 READ = 10
 """Facts read again; the others follow as they were."""
 MAX_LOG_ODDS = 6.0
-NEVER = 1.01
-"""A threshold that no probability reaches."""
 
 Matrix = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class RereadWeights:
-    """A logistic regression over FEATURES, then a monotone correction.
+    """A logistic regression over FEATURES.
 
     Attributes:
         answer_threshold: from here on an answer is given.
-        calibration: (raw, corrected) points of the correction, both ascending; empty for none.
         curve: (threshold, share answered, share of these wrong) on questions kept for it, thresholds
             ascending.
         reader: name of the reader it was fitted with.
@@ -47,7 +45,6 @@ class RereadWeights:
     weights: tuple[float, ...]
     bias: float
     answer_threshold: float
-    calibration: tuple[tuple[float, float], ...] = ()
     curve: tuple[tuple[float, float, float], ...] = ()
     reader: str = ""
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -68,7 +65,6 @@ class RereadWeights:
                 weights=tuple(float(weight) for weight in stored["weights"]),
                 bias=float(stored["bias"]),
                 answer_threshold=float(stored["answer_threshold"]),
-                calibration=tuple((float(x), float(y)) for x, y in stored["calibration"]),
                 curve=tuple((float(t), float(c), float(w)) for t, c, w in stored["curve"]),
                 reader=str(stored["reader"]),
                 metrics=dict(stored["metrics"]),
@@ -83,23 +79,15 @@ class RereadWeights:
             "weights": list(self.weights),
             "bias": self.bias,
             "answer_threshold": self.answer_threshold,
-            "calibration": [list(point) for point in self.calibration],
             "curve": [list(point) for point in self.curve],
             "reader": self.reader,
             "metrics": dict(self.metrics),
         }
 
-    def logit(self, features: Matrix) -> Matrix:
-        """The uncorrected log-odds of N facts from their features (N, len(FEATURES))."""
-        return np.asarray(features @ np.asarray(self.weights) + self.bias, dtype=np.float64)
-
     def probability(self, features: Matrix) -> Matrix:
-        """How likely each fact's span is the right answer, rounded to six digits."""
-        found = 1.0 / (1.0 + np.exp(-self.logit(features)))
-        if self.calibration:
-            points = np.asarray(self.calibration)
-            found = np.interp(found, points[:, 0], points[:, 1])
-        return np.asarray(np.round(found, 6), dtype=np.float64)
+        """How likely the spans of N facts are the right answer, from features (N, len(FEATURES)), to six digits."""
+        raw = features @ np.asarray(self.weights) + self.bias
+        return np.asarray(np.round(1.0 / (1.0 + np.exp(-raw)), 6), dtype=np.float64)
 
     def threshold_at(self, max_wrong: float) -> float:
         """The lowest threshold from which on no more of the answers given are wrong; see `curve`."""
@@ -164,6 +152,7 @@ def read_again(
             _fits_kind(asked, one),
             _share_asked(asked, one),
             logits[at] - max(np.delete(logits, at), default=-MAX_LOG_ODDS),
+            one.scores.dense,
         )
         for at, (one, span) in enumerate(zip(spanned, spans, strict=True))
     ]

@@ -2,11 +2,12 @@
 
     python scripts/fit_rereading.py --data DIR [--every N] [--out kb/rereading.json] [--plot FILE]
 
-News quizzes of 2024, a year that neither the reader nor the answerability was fitted on, are asked of all
-sentences of their week's articles: few of them are answered by any. Questions of SelQA on an encyclopedia, as
-a reader would ask, are asked of all its sentences: most are answered by one. Half of each have the sentences
-that answer withheld. Both weigh the same. Weeks and questions are parted into those that are fitted on, that
-correct the probabilities, and that measure. Nothing after 2024 is read.
+News quizzes of 2024, a year that neither the reader nor the answerability was fitted on, are asked twice: of all
+sentences of their week's articles, a few of which answer, and of those of the week before, none of which does. SelQA's
+questions on an encyclopedia, as a reader would ask, are asked of all its sentences, half of them with those that answer
+withheld. The quiz weighs twice as much: news is what is asked about, and SelQA says which sentence answers, not where.
+Weeks and questions are parted into folds: each is measured by weights that were fitted on the others, and the shipped
+weights on all. Nothing after 2024 is read.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import functools
 import json
 import sys
 import tempfile
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,14 +24,12 @@ from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from agent.questions import parse_question
 from agent.quiz import Row, Weeks, read_quiz
 from agent.realtimeqa_scores import (
     RIGHT_F1,
-    answer_words,
     auroc,
     calibration_error,
     word_f1,
@@ -45,13 +44,14 @@ from model.texts import read_rows
 YEAR = "2024"
 SELQA = "train/qa/selqa.jsonl.xz"
 ENCYCLOPEDIA_EVERY = 2
-SOURCES = QUIZ, ENCYCLOPEDIA = "quiz", "encyclopedia"
+QUIZ, ENCYCLOPEDIA = "quiz", "encyclopedia"
+SHARES = {QUIZ: 2 / 3, ENCYCLOPEDIA: 1 / 3}
+"""What each source weighs."""
 SENTENCES = 30
 """Of an article at most: news tells the main things first."""
-PARTS = ("fit", "fit", "correct", "measure")
+FOLDS = 4
 BINS = 8
-MIN_RISE = 0.02
-"""The correction never goes flat: equal probabilities would hide the order of facts."""
+"""Of the reliability diagram, equally filled."""
 ANSWER_THRESHOLD = 0.5
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -65,9 +65,10 @@ class Table:
     features: Floats
     is_right: npt.NDArray[np.bool_]
     """Whether each span is the right answer."""
-    part: str
+    fold: int
     source: str
-    withheld: bool
+    is_known: bool
+    """Whether the sentences that answer, if there are any, could be found."""
 
 
 def main() -> int:
@@ -79,12 +80,8 @@ def main() -> int:
     answerability = Answerability.load()
     tables = list(_tables(options.data, weeks, reader, answerability, encoder))
     tables += _encyclopedia(options.data / SELQA, reader, answerability, encoder)
-    made = _fit([table for table in tables if table.part == "fit"], options.seed)
-    made = replace(made, calibration=_correction(_of(tables, "correct"), made), reader=reader.name)
-    made = replace(
-        made, curve=_curve(*_best([*_of(tables, "correct"), *_of(tables, "measure")], made))
-    )
-    measured = _of(tables, "measure")
+    likely, right = _held_out(tables, options.seed)
+    made = replace(_fit(tables, options.seed), reader=reader.name, curve=_curve(likely, right))
     report = {
         "command": "scripts/fit_rereading.py",
         "year": YEAR,
@@ -92,18 +89,15 @@ def main() -> int:
         "seed": options.seed,
         "questions": len(tables),
         "measured": {
-            "all": _measure(measured, made),
-            **{
-                source: _measure([t for t in measured if t.source == source], made)
-                for source in SOURCES
-            },
+            source: _measure(_of(tables, source), likely, right, made.answer_threshold)
+            for source in SHARES
         },
     }
     options.out.write_text(
         json.dumps(replace(made, metrics=report).to_dict(), indent=1) + "\n", encoding="utf-8"
     )
     if options.plot:
-        _plot(_of(tables, "measure"), made, options.plot)
+        _plot(likely, right, options.plot)
     print(
         json.dumps({**report, "weights": dict(zip(FEATURES, made.weights, strict=True))}, indent=1)
     )
@@ -120,42 +114,48 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _of(tables: Sequence[Table], part: str) -> list[Table]:
-    return [table for table in tables if table.part == part]
-
-
 def _tables(
     data: Path, weeks: Weeks, reader: Reader, answerability: Answerability, encoder: Encoder
 ) -> Iterator[Table]:
+    """Each week's questions of its own sentences, and those of the week that follows."""
     quiz = read_quiz(data, weeks)
     for number, week in enumerate(quiz.weeks):
         passages = [p for row in quiz.articles.get(week, ()) for p in _sentences(row)]
+        following = quiz.weeks[number + 1 : number + 2]
         with tempfile.TemporaryDirectory() as folder:
             corpus = Corpus(passages, encoder, Path(folder))
+            asking = _Asking(corpus, reader, answerability)
             for row in quiz.questions[week]:
-                yield _table(row, corpus, reader, answerability, PARTS[number % len(PARTS)])
+                yield asking.table(row, fold=number % FOLDS, is_known=True)
+            for row in (row for later in following for row in quiz.questions[later]):
+                yield asking.table(row, fold=(number + 1) % FOLDS, is_known=False)
             corpus.close()
         print(week, len(passages), "sentences", flush=True, file=sys.stderr)
 
 
-def _table(
-    row: Row, corpus: Corpus, reader: Reader, answerability: Answerability, part: str
-) -> Table:
-    right = row["choices"][row["answer"]]
-    said = f" {' '.join(answer_words(right))} "
-    withheld = crc32(row["id"].encode()) % 2 == 1
-    asked, ranked = corpus.rank(
-        parse_question(row["question"]),
-        asked_at=datetime.fromisoformat(row["date"]).replace(tzinfo=UTC),
-        answerability=answerability,
-        withheld=lambda passage: withheld and said in f" {' '.join(answer_words(passage.text))} ",
-    )
-    if not ranked:
-        return Table(np.zeros((0, len(FEATURES))), np.zeros(0, dtype=bool), part, QUIZ, withheld)
-    spanned, features = read_again(reader, asked, ranked[:READ])
-    given = [one.fact.quote[slice(*one.span)] if one.span else "" for one in spanned]
-    is_right = np.array([word_f1(text, right) >= RIGHT_F1 for text in given])
-    return Table(features, is_right, part, QUIZ, withheld)
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """One week's sentences and who reads them."""
+
+    corpus: Corpus
+    reader: Reader
+    answerability: Answerability
+
+    def table(self, row: Row, *, fold: int, is_known: bool) -> Table:
+        """What is read for a question of the quiz; without its week's news, no span is right but by chance."""
+        asked, ranked = self.corpus.rank(
+            parse_question(row["question"]),
+            asked_at=datetime.fromisoformat(row["date"]).replace(tzinfo=UTC),
+            answerability=self.answerability,
+        )
+        if not ranked:
+            empty = np.zeros((0, len(FEATURES)))
+            return Table(empty, np.zeros(0, dtype=bool), fold, QUIZ, is_known)
+        spanned, features = read_again(self.reader, asked, ranked[:READ])
+        given = [one.fact.quote[slice(*one.span)] if one.span else "" for one in spanned]
+        right = row["choices"][row["answer"]]
+        is_right = np.array([is_known and word_f1(text, right) >= RIGHT_F1 for text in given])
+        return Table(features, is_right, fold, QUIZ, is_known)
 
 
 def _encyclopedia(
@@ -183,8 +183,8 @@ def _encyclopedia(
             if ranked:
                 _, features = read_again(reader, asked, ranked[:READ])
                 is_right = np.array([one.fact.start_char in right for one in ranked[:READ]])
-                part = PARTS[number // 2 % len(PARTS)]
-                yield Table(features, is_right, part, ENCYCLOPEDIA, bool(hidden))
+                fold = number // 2 % FOLDS
+                yield Table(features, is_right, fold, ENCYCLOPEDIA, not hidden)
         corpus.close()
 
 
@@ -211,43 +211,23 @@ def _fit(tables: Sequence[Table], seed: int) -> RereadWeights:
 
 
 def _weights(table: Table, tables: Sequence[Table]) -> Floats:
-    """Of one question's facts, so that all of a source weigh half of all facts."""
+    """Of one question's facts, so that all of a source weigh its share of all facts."""
     of_source = sum(len(other.is_right) for other in tables if other.source == table.source)
     everything = sum(len(other.is_right) for other in tables)
-    return np.full(len(table.is_right), everything / (len(SOURCES) * of_source))
+    return np.full(len(table.is_right), SHARES[table.source] * everything / of_source)
 
 
-def _best(tables: Sequence[Table], weights: RereadWeights) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Probability of each question's likeliest span, and whether that is right."""
-    likely, right = [], []
-    for table in tables:
-        if not len(table.features):
-            likely.append(0.0)
-            right.append(False)
-            continue
-        values = weights.probability(table.features)
-        at = int(np.argmax(values))
-        likely.append(float(values[at]))
-        right.append(bool(table.is_right[at]))
-    return np.array(likely), np.array(right, dtype=bool)
-
-
-def _correction(tables: Sequence[Table], weights: RereadWeights) -> tuple[tuple[float, float], ...]:
-    """A rising line through the means of equally filled bins."""
-    likely, right = _best(tables, weights)
-    order = np.argsort(likely, kind="stable")
-    bins = [part for part in np.array_split(order, BINS) if len(part)]
-    xs = np.array([likely[part].mean() for part in bins])
-    ys = IsotonicRegression(y_min=0.0, y_max=1.0).fit_transform(
-        xs, np.array([right[part].mean() for part in bins])
-    )
-    rising = [(0.0, 0.0)]
-    for x, y in [*zip(xs.tolist(), ys.tolist(), strict=True), (1.0, 1.0)]:
-        last_x, last_y = rising[-1]
-        if x > last_x:
-            floor = last_y + MIN_RISE * (x - last_x)
-            rising.append((round(x, 6), round(min(max(y, floor), 1.0), 6)))
-    return tuple(rising)
+def _held_out(tables: Sequence[Table], seed: int) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Probability of each question's likeliest span by weights of the other folds, and whether that is right."""
+    likely, right = np.zeros(len(tables)), np.zeros(len(tables), dtype=bool)
+    for fold in range(FOLDS):
+        made = _fit([table for table in tables if table.fold != fold], seed)
+        for at, table in enumerate(tables):
+            if table.fold == fold and len(table.features):
+                values = made.probability(table.features)
+                likely[at] = values.max()
+                right[at] = table.is_right[int(np.argmax(values))]
+    return likely, right
 
 
 def _curve(likely: Floats, right: npt.NDArray[np.bool_]) -> tuple[tuple[float, float, float], ...]:
@@ -261,29 +241,47 @@ def _curve(likely: Floats, right: npt.NDArray[np.bool_]) -> tuple[tuple[float, f
     return tuple(points)
 
 
-def _measure(tables: Sequence[Table], weights: RereadWeights) -> dict[str, Any]:
-    likely, right = _best(tables, weights)
-    withheld = np.array([table.withheld for table in tables], dtype=bool)
-    answered = likely >= weights.answer_threshold
+def _of(tables: Sequence[Table], source: str) -> dict[bool, list[int]]:
+    """Places of a source's tables, by whether the answer could be found."""
     return {
-        "n": len(tables),
-        "right": round(float(right.mean()), 4),
-        "auroc_right": round(auroc(likely[right].tolist(), likely[~right].tolist()), 4),
-        "auroc_withheld": round(auroc(likely[~withheld].tolist(), likely[withheld].tolist()), 4),
-        "ece": round(calibration_error(likely.tolist(), right.tolist()), 4),
-        "coverage": round(float(answered.mean()), 4),
-        "wrong": round(1.0 - float(right[answered].mean()), 4) if answered.any() else 0.0,
+        is_known: [
+            at
+            for at, table in enumerate(tables)
+            if table.source == source and table.is_known == is_known
+        ]
+        for is_known in (True, False)
     }
 
 
-def _plot(tables: Sequence[Table], weights: RereadWeights, path: Path) -> None:
+def _measure(
+    places: Mapping[bool, list[int]],
+    likely: Floats,
+    right: npt.NDArray[np.bool_],
+    threshold: float,
+) -> dict[str, Any]:
+    """Of one source: how well probabilities tell what is known, and how far they can be trusted where it may be."""
+    known, unknown = likely[places[True]], likely[places[False]]
+    is_right = right[places[True]]
+    answered = known >= threshold
+    return {
+        "n": len(known),
+        "right": round(float(is_right.mean()), 4),
+        "auroc_right": round(auroc(known[is_right].tolist(), known[~is_right].tolist()), 4),
+        "auroc_known": round(auroc(known.tolist(), unknown.tolist()), 4),
+        "ece": round(calibration_error(known.tolist(), is_right.tolist()), 4),
+        "coverage": round(float(answered.mean()), 4),
+        "wrong": round(1.0 - float(is_right[answered].mean()), 4) if answered.any() else 0.0,
+        "unknown_before": round(float((unknown < threshold).mean()), 4),
+    }
+
+
+def _plot(likely: Floats, right: npt.NDArray[np.bool_], path: Path) -> None:
     """Reliability on the left, risk against coverage on the right."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    likely, right = _best(tables, weights)
     order = np.argsort(likely, kind="stable")
     bins = [part for part in np.array_split(order, BINS) if len(part)]
     figure, (left, other) = pyplot.subplots(1, 2, figsize=(9, 4))

@@ -1,12 +1,13 @@
 """The weights and what they make of scores."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from kb import Answerability
-from kb.answerability import FEATURES
+from kb.answerability import FEATURES, NEVER
 
 
 def test_shipped_weights_load_and_rise_with_every_plain_score():
@@ -28,8 +29,26 @@ def test_shipped_metrics_say_where_they_come_from():
     assert 0 <= metrics["test"]["ece"] <= 0.1
 
 
+def test_the_known_threshold_keeps_to_the_risk():
+    curve = ((0.3, 0.05, 0.8), (0.5, 0.02, 0.9), (0.7, 0.01, 0.95))
+    made = replace(Answerability.default(), skipping=curve)
+    assert made.known_threshold_at(0.05) == 0.3
+    assert made.known_threshold_at(0.03) == 0.5
+    assert made.known_threshold_at(0.0) == NEVER
+    assert Answerability.default().known_threshold_at(0.5) == NEVER  # nothing was measured
+
+
+def test_the_shipped_curve_skips_less_the_higher_the_threshold():
+    shipped = Answerability.load()
+    thresholds, lost, kept = zip(*shipped.skipping, strict=True)
+    assert list(thresholds) == sorted(thresholds)
+    assert list(lost) == sorted(lost, reverse=True)
+    assert list(kept) == sorted(kept)
+    assert thresholds[0] <= shipped.known_threshold <= thresholds[-1]
+
+
 def test_round_trip(tmp_path):
-    made = Answerability.load()
+    made = replace(Answerability.load(), skipping=((0.5, 0.01, 0.9),))
     path = tmp_path / "weights.json"
     path.write_text(json.dumps(made.to_dict()), encoding="utf-8")
     assert Answerability.load(path) == made

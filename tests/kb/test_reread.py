@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from kb import Answerability, AnswerKind, Question, Rereader, RereadWeights
+from kb.answerability import NEVER
 from kb.calibrate import Corpus, Passage
-from kb.reread import FEATURES, NEVER, READ, read_again
+from kb.reread import FEATURES, READ, read_again
 from kb.retrieve import Asked, Scored
 
 QUESTION = Question("Who opened the harbour bridge?", AnswerKind.WHO)
@@ -73,6 +74,8 @@ def test_features_of_spans(embedder, tmp_path):
     assert first["kind"] == second["kind"] == 1
     assert first["votes"] == pytest.approx(np.log1p(likely[PASSAGES[1].text]), abs=1e-4)
     assert first["asked"] == 0
+    dense = {one.fact.quote: one.scores.dense for one in ranked}
+    assert first["near"] == pytest.approx(dense[PASSAGES[0].text], abs=1e-4)
     assert third["votes"] == third["kind"] == third["span"] == 0
     assert sum(row["ahead"] > 0 for row in told.values()) <= 1
     for one in spanned:
@@ -116,7 +119,7 @@ def test_the_threshold_keeps_to_the_risk():
 def test_shipped_weights_load_and_round_trip(tmp_path: Path):
     shipped = RereadWeights.load()
     assert shipped.reader
-    assert 0 <= shipped.metrics["measured"]["all"]["ece"] <= 0.1
+    assert 0 <= shipped.metrics["measured"]["quiz"]["ece"] <= 0.1
     path = tmp_path / "rereading.json"
     path.write_text(json.dumps(shipped.to_dict()), encoding="utf-8")
     assert RereadWeights.load(path) == shipped
