@@ -25,8 +25,8 @@ from kb import Answerability, Decision, KnowledgeBase, Verdict
 from kb.answerability import NEVER
 from model import load_encoder, load_tagger
 
-FLOOR = 0.2
-THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(4, 20))
+FLOOR = 0.05
+THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 SURE = "same words"
 """The reason of a verdict that no threshold decides."""
 SHIPPED = Path(__file__).resolve().parents[1] / "kb" / "answerability.json"
