@@ -54,13 +54,14 @@ def main() -> int:
         )
         for threshold in THRESHOLDS
     )
-    made = replace(shipped, skipping=curve)
+    facts = {
+        "command": "scripts/fit_skipping.py",
+        "sentences": int(judged.sum()),
+        "new": int((judged & new).sum()),
+    }
+    made = replace(shipped, skipping=curve, metrics={**shipped.metrics, "skipping": facts})
     options.weights.write_text(json.dumps(made.to_dict(), indent=1) + "\n", encoding="utf-8")
-    print(
-        json.dumps(
-            {"sentences": int(judged.sum()), "new": int((judged & new).sum()), "curve": curve}
-        )
-    )
+    print(json.dumps({**facts, "curve": curve}))
     return 0
 
 
