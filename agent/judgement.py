@@ -1,5 +1,6 @@
 """The model and the weights that decide, as the settings name them: what reads, what is known, what is answered."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from agent.errors import ConfigError
@@ -50,8 +51,19 @@ def load_judgement(settings: Settings) -> Judgement:
         choices = ChoiceWeights.load(chosen.choices)
     except ValueError as exc:
         raise ConfigError(str(exc)) from exc
-    known = _known_threshold(settings, answerability)
-    threshold = _answer_threshold(settings, rereading)
+    kb = settings.kb
+    known = _threshold(
+        kb.known_threshold,
+        kb.max_false_skip,
+        answerability.known_threshold_at,
+        answerability.known_threshold,
+    )
+    threshold = _threshold(
+        kb.answer_threshold,
+        kb.max_wrong_answer,
+        rereading.threshold_at,
+        rereading.answer_threshold,
+    )
     return Judgement(
         encoder,
         tagger,
@@ -65,19 +77,10 @@ def load_judgement(settings: Settings) -> Judgement:
     )
 
 
-def _answer_threshold(settings: Settings, rereading: RereadWeights) -> float:
+def _threshold(
+    given: float | None, risk: float | None, within: Callable[[float], float], shipped: float
+) -> float:
     """The user's threshold, else the one that keeps to the user's risk, else the shipped one."""
-    if settings.kb.answer_threshold is not None:
-        return settings.kb.answer_threshold
-    if settings.kb.max_wrong_answer is not None:
-        return rereading.threshold_at(settings.kb.max_wrong_answer)
-    return rereading.answer_threshold
-
-
-def _known_threshold(settings: Settings, answerability: Answerability) -> float:
-    """The same of what counts as known."""
-    if settings.kb.known_threshold is not None:
-        return settings.kb.known_threshold
-    if settings.kb.max_false_skip is not None:
-        return answerability.known_threshold_at(settings.kb.max_false_skip)
-    return answerability.known_threshold
+    if given is not None:
+        return given
+    return shipped if risk is None else within(risk)

@@ -125,12 +125,7 @@ class Answerability:
 
     def known_threshold_at(self, max_false_skip: float) -> float:
         """The lowest known threshold from which on no larger share of what is new is skipped; see `skipping`."""
-        found = NEVER
-        for threshold, lost, _ in reversed(self.skipping):
-            if lost > max_false_skip:
-                break
-            found = threshold
-        return found
+        return threshold_within(max_false_skip, [(t, lost) for t, lost, _ in self.skipping])
 
     def logit(self, features: Matrix) -> Matrix:
         """The uncorrected log-odds."""
@@ -142,3 +137,18 @@ def expand(features: Matrix, terms: Sequence[Sequence[str]]) -> Matrix:
     """One column per term: the product of the features it names."""
     columns = [[FEATURES.index(name) for name in term] for term in terms]
     return np.stack([features[:, places].prod(axis=1) for places in columns], axis=1)
+
+
+def threshold_within(risk: float, curve: Sequence[tuple[float, float]]) -> float:
+    """The lowest threshold from which on no point is above the risk; NEVER where there is none.
+
+    Args:
+        risk: the largest share of errors.
+        curve: (threshold, share of errors), thresholds ascending.
+    """
+    found = NEVER
+    for threshold, share in reversed(curve):
+        if share > risk:
+            break
+        found = threshold
+    return found

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kb.answerability import NEVER
+from kb.answerability import threshold_within
 from kb.protocols import Reader
 from kb.retrieve import Asked, Scored, kind_spans
 from kb.values import AnswerKind
@@ -91,12 +91,7 @@ class RereadWeights:
 
     def threshold_at(self, max_wrong: float) -> float:
         """The lowest threshold from which on no more of the answers given are wrong; see `curve`."""
-        found = NEVER
-        for threshold, _, wrong in reversed(self.curve):
-            if wrong > max_wrong:
-                break
-            found = threshold
-        return found
+        return threshold_within(max_wrong, [(t, wrong) for t, _, wrong in self.curve])
 
 
 class Rereader:

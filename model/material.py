@@ -9,8 +9,6 @@ Shapes: N texts, M of them with a target, E the targets' width.
 from __future__ import annotations
 
 import hashlib
-import json
-import lzma
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,9 +21,9 @@ from model.code_pairs import HELD_OUT_PACKAGES, find_code_pairs, installed_folde
 from model.config import TrainConfig
 from model.contamination import read_evaluation_texts
 from model.data import SOURCES, TINY_SOURCES, Corpus, build_corpus
-from model.errors import DataError
 from model.evaluate_similarity import PairSet as SimilarityPairs
 from model.evaluate_similarity import read_development_sets
+from model.packed import read_packed, write_packed
 from model.pairs import PairSet, build_pairs
 from model.teacher import MiniLM, MiniLMPool, VectorCache, fill_cache
 from model.texts import mixing_key
@@ -34,8 +32,6 @@ from model.vocabulary import common_words
 PROJECTED_WIDTH = 96
 PROJECTION = "random projection of words"
 FILE_FORMAT = 1
-_PRESET = 1
-"""Of LZMA: higher ones take ten times as long for a tenth of the size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +133,6 @@ def write_recipe(recipe: Recipe, path: Path) -> None:
     texts = sorted(asked) + sorted(others)
     place = {text: at for at, text in enumerate(texts)}
     content = {
-        "format": FILE_FORMAT,
         "texts": texts,
         "asked": len(asked),
         "sides": [[place[text] for text in side] for side in sides],
@@ -148,10 +143,7 @@ def write_recipe(recipe: Recipe, path: Path) -> None:
         "vocabulary": recipe.vocabulary,
         "development": [asdict(pairs) for pairs in recipe.development],
     }
-    draft = path.with_name(path.name + ".tmp")
-    with lzma.open(draft, "wt", encoding="utf8", preset=_PRESET) as file:
-        json.dump(content, file)
-    draft.replace(path)
+    write_packed(content, path, file_format=FILE_FORMAT)
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -160,37 +152,32 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         DataError: the file is missing, damaged, or of another format.
     """
-    try:
-        with lzma.open(path, "rt", encoding="utf8") as file:
-            content = json.load(file)
-        if content["format"] != FILE_FORMAT:
-            raise DataError(f"{path} is not of format {FILE_FORMAT}")
-        texts = content["texts"]
-        anchors, positives, negatives = (
-            tuple(texts[at] for at in side) for side in content["sides"]
+    return read_packed(path, _recipe_of, file_format=FILE_FORMAT)
+
+
+def _recipe_of(content: dict[str, Any]) -> Recipe:
+    texts = content["texts"]
+    anchors, positives, negatives = (tuple(texts[at] for at in side) for side in content["sides"])
+    pairs = PairSet(
+        anchors,
+        positives,
+        negatives,
+        sources=tuple(content["sources"]),
+        counts=content["counts"],
+        removed=content["removed"],
+    )
+    development = [
+        SimilarityPairs(
+            row["name"],
+            tuple(row["first"]),
+            tuple(row["second"]),
+            tuple(row["scores"]),
+            tuple(row["subsets"]),
         )
-        pairs = PairSet(
-            anchors,
-            positives,
-            negatives,
-            sources=tuple(content["sources"]),
-            counts=content["counts"],
-            removed=content["removed"],
-        )
-        development = [
-            SimilarityPairs(
-                row["name"],
-                tuple(row["first"]),
-                tuple(row["second"]),
-                tuple(row["scores"]),
-                tuple(row["subsets"]),
-            )
-            for row in content["development"]
-        ]
-        mixed = sorted(texts[: content["asked"]], key=mixing_key)
-        return Recipe(mixed, pairs, content["facts"], content["vocabulary"], development)
-    except (OSError, EOFError, lzma.LZMAError, ValueError, KeyError, TypeError) as exc:
-        raise DataError(f"cannot read the training material in {path}: {exc}") from exc
+        for row in content["development"]
+    ]
+    mixed = sorted(texts[: content["asked"]], key=mixing_key)
+    return Recipe(mixed, pairs, content["facts"], content["vocabulary"], development)
 
 
 def gather(

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
-import lzma
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from model.errors import DataError
+from model.packed import read_packed, write_packed
 from model.read_news import read_news_quizzes
 from model.texts import read_rows
 
@@ -224,12 +223,8 @@ def _limited(source: Source, count: int) -> Source:
 
 
 def write_texts(texts: ReadTexts, path: Path) -> None:
-    """Write them to one file, JSON under LZMA."""
-    content = {"format": FILE_FORMAT, **asdict(texts)}
-    draft = path.with_name(path.name + ".tmp")
-    with lzma.open(draft, "wt", encoding="utf8") as file:
-        json.dump(content, file)
-    draft.replace(path)
+    """Write them to one file."""
+    write_packed(asdict(texts), path, file_format=FILE_FORMAT)
 
 
 def read_texts(path: Path) -> ReadTexts:
@@ -238,15 +233,12 @@ def read_texts(path: Path) -> ReadTexts:
     Raises:
         DataError: the file is missing, damaged, or of another format.
     """
-    try:
-        with lzma.open(path, "rt", encoding="utf8") as file:
-            content = json.load(file)
-        if content["format"] != FILE_FORMAT:
-            raise DataError(f"{path} is not of format {FILE_FORMAT}")
-        sources = {name: _source_of(row) for name, row in content["sources"].items()}
-        return ReadTexts(sources, _source_of(content["development"]))
-    except (OSError, EOFError, lzma.LZMAError, ValueError, KeyError, TypeError) as exc:
-        raise DataError(f"cannot read the training material in {path}: {exc}") from exc
+    return read_packed(path, _texts_of, file_format=FILE_FORMAT)
+
+
+def _texts_of(content: dict[str, Any]) -> ReadTexts:
+    sources = {name: _source_of(row) for name, row in content["sources"].items()}
+    return ReadTexts(sources, _source_of(content["development"]))
 
 
 def _source_of(row: dict[str, Any]) -> Source:

@@ -364,14 +364,7 @@ def test_limit_takes_whole_stories_spread_over_time(tmp_path):
     articles, stories = read_newsroom(data, 5)
     assert [stories[one.id] for one in articles] == ["s0", "s0", "s2", "s2"]
     assert len(read_newsroom(data, 100)[0]) == 8
-
-
-def test_stories_left_out_are_the_others(tmp_path):
-    data = write_newsroom(tmp_path / "newsroom")
-    chosen = set(read_newsroom(data, 5)[1].values())
-    others = set(read_newsroom(data, 5, left_out=True)[1].values())
-    assert others == {"s1", "s3"}
-    assert chosen.isdisjoint(others)
+    assert set(read_newsroom(data, 5, left_out=True)[1].values()) == {"s1", "s3"}
 
 
 @pytest.mark.parametrize(
