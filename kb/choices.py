@@ -147,6 +147,7 @@ FEATURES: tuple[str, ...] = (
     "likely",
     "likely near",
     "vectors and words",
+    "gain",
     "mentions",
     "numbers",
     "words",
@@ -220,7 +221,8 @@ class _Board:
         self._weights = np.array([rarity.weight(word) for word in words])
         self._alone, self._near = self._held(words)
         vectors = np.array([fact.vector for fact in facts], dtype=np.float32)
-        self._cosines = cosines(asked.vector, vectors.reshape(len(facts), len(asked.vector)))
+        self._vectors = vectors.reshape(len(facts), len(asked.vector))
+        self._cosines = cosines(asked.vector, self._vectors)
         weights = self._weight_of(asked.terms)
         self._near_question = self._near @ weights
         self._liking = _standard(self._alone @ weights) + _standard(self._cosines)
@@ -255,6 +257,7 @@ class _Board:
         mass = self._near @ weights
         covers, near = self._alone @ weights / total, mass / total
         nearest = near[self._nearest]
+        gains = cosines(option.asked.vector, self._vectors) - self._cosines
         return (
             float(self._soft @ covers),
             float(self._soft @ near),
@@ -263,6 +266,7 @@ class _Board:
             _best(self._likely * covers, 1),
             _best(self._likely * near, 1),
             _best(self._cosines * near, BEST),
+            _best(self._likely * gains, 1),
             self._mentions(option),
             self._numbers(option),
             float(len(option.terms)),
