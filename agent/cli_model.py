@@ -135,7 +135,10 @@ def train(
         Path | None, typer.Option("--cache", help="Where the teacher's vectors are kept.")
     ] = None,
     more: Annotated[
-        Path | None, typer.Option("--more", help="A folder of further text for the encoder.")
+        Path | None,
+        typer.Option(
+            "--more", help="A folder of further text for the encoder, questions for the reader."
+        ),
     ] = None,
     recipe: Annotated[
         Path | None,
@@ -176,7 +179,7 @@ def train(
         from model.read_train import train_read
 
         chosen = read_config.PRESETS[preset.value]()
-        train_read(chosen, folder, out, recipe=recipe, seed=seed, device=device)
+        train_read(chosen, folder, out, recipe=recipe, more=more, seed=seed, device=device)
     else:
         _train_from(_data_folder(context, data), head, out, preset=preset, seed=seed, device=device)
 

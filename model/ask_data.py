@@ -83,31 +83,35 @@ def read_questions(data: Path, find: Finder, *, max_questions: int) -> AskMateri
     """
     folder = data / "train" / "qa"
     squad, held_out = _read_squad(folder / SQUAD_FILE)
-    texts = chain(
-        (one.sentence for one in squad),
-        (row["context"] for row in _rows(folder / SENTENCES_FILE)),
-        (row["text"] for row in _rows(data / "train" / "lm" / TEXTS_FILE)),
-    )
+    texts = chain((one.sentence for one in squad), cased_texts(data))
     sources: dict[str, Iterable[Asked]] = {
         "squad": squad,
         "qamr": _read_words(folder / SENTENCES_FILE),
-        "pairs": _read_pairs(folder / PAIRS_FILE, texts, find),
-        "stories": _read_stories(folder / STORIES_FILE),
+        "pairs": read_pairs(folder / PAIRS_FILE, texts, find),
+        "stories": read_stories(folder / STORIES_FILE),
         "quiz": _read_quizzes(folder / QUIZ_FILE, data / "realtimeqa"),
     }
     asked, counts = [], {}
     for name, source in sources.items():
-        fair = (one for one in map(_tidy, source) if is_fair(one))
+        fair = (one for one in map(tidy, source) if is_fair(one))
         kept = list(dict.fromkeys(islice(fair, max_questions)))
         counts[name] = len(kept)
         asked += kept
         logger.info("questions read", extra={"source": name, "count": counts[name]})
     later = _told(read_news_quizzes(data / "realtimeqa", DEVELOPMENT_YEARS))
     development = {
-        name: tuple(one for one in map(_tidy, source) if is_fair(one))[:max_questions]
+        name: tuple(one for one in map(tidy, source) if is_fair(one))[:max_questions]
         for name, source in {"squad": held_out, "quiz": later}.items()
     }
     return AskMaterial(tuple(asked), development, counts)
+
+
+def cased_texts(data: Path) -> Iterator[str]:
+    """Texts that tell how words are written."""
+    for row in _rows(data / "train" / "qa" / SENTENCES_FILE):
+        yield row["context"]
+    for row in _rows(data / "train" / "lm" / TEXTS_FILE):
+        yield row["text"]
 
 
 def grammar_rows(data: Path) -> Iterator[Row]:
@@ -139,7 +143,8 @@ def is_fair(one: Asked) -> bool:
     return known >= LEAST_SHARED * len(words)
 
 
-def _tidy(one: Asked) -> Asked:
+def tidy(one: Asked) -> Asked:
+    """The question with one mark at its end and a capital at its beginning."""
     question = fold_blanks(as_composed(one.question))
     question = re.sub(r"\s+\?", "?", question.rstrip(" .?") + "?")
     return replace(one, question=question[:1].upper() + question[1:])
@@ -182,7 +187,7 @@ def _read_squad(path: Path) -> tuple[list[Asked], list[Asked]]:
                 if found is None:
                     break
                 asked = Asked(found[0], start - found[1], end - found[1], one.question, PEOPLE)
-                if is_kept_out or is_fair(_tidy(asked)):
+                if is_kept_out or is_fair(tidy(asked)):
                     parts[is_kept_out].append(asked)
                     break
     return parts
@@ -200,7 +205,7 @@ def _read_words(path: Path) -> Iterator[Asked]:
                 yield Asked(row["context"], start, start + len(answer), question, WORDS)
 
 
-def _read_pairs(path: Path, texts: Iterable[str], find: Finder) -> Iterator[Asked]:
+def read_pairs(path: Path, texts: Iterable[str], find: Finder) -> Iterator[Asked]:
     """Lower-cased sentences with a question each, their capitals put back as other texts have them."""
     rows = list(_rows(path))
     recaser = Recaser(texts if rows else ())
@@ -209,11 +214,11 @@ def _read_pairs(path: Path, texts: Iterable[str], find: Finder) -> Iterator[Aske
             recaser.recased(row["sent"]),
             recaser.recased(row["q"], like=row["sent"]),
         )
-        if is_fair(_tidy(Asked(sentence, 0, 0, question))):
+        if is_fair(tidy(Asked(sentence, 0, 0, question))):
             yield Asked(sentence, *find(question, sentence), question, PEOPLE)
 
 
-def _read_stories(path: Path) -> Iterator[Asked]:
+def read_stories(path: Path) -> Iterator[Asked]:
     """Questions of a story, asked of what another question of it says once it is answered."""
     for row in _rows(path):
         if row.get("split") != "train":

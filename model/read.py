@@ -167,7 +167,7 @@ class Reader:
             for at in range(0, len(places), step):
                 chosen = places[at : at + step]
                 rows = lay_out_pairs(self.book, [pairs[place] for place in chosen], int(length))
-                spans, none = self._network.score(rows)
+                spans, none = self._network.score(rows, self.book.vectors)
                 for row, place in enumerate(chosen):
                     best = best_span(spans[row], float(none[row]))
                     first, last, lead, score, absent = best
@@ -223,9 +223,11 @@ def trimmed(passage: str, start: int, end: int) -> tuple[int, int]:
         last -= len(passage[first:last]) - len(passage[first:last].rstrip(OUTER_MARKS))
         inner = passage[first:last]
         for opening, closing in _BRACKETS:
-            if inner.startswith(opening) and inner.count(opening) > inner.count(closing):
+            lone = inner.count(opening) > inner.count(closing)
+            if inner.startswith(closing) or (inner.startswith(opening) and lone):
                 first += 1
-            if inner.endswith(closing) and inner.count(closing) > inner.count(opening):
+            lone = inner.count(closing) > inner.count(opening)
+            if inner.endswith(opening) or (inner.endswith(closing) and lone):
                 last -= 1
         if (first, last) == before:
             return first, last

@@ -18,20 +18,23 @@ from model.read_config import ReadTrainConfig
 from model.read_exercise import Exercise, fitted
 from model.read_layout import lay_out_pairs, row_length
 from model.read_network import RowTensors
-from model.read_sources import NEWS, QUIZ, SENTENCES, SQUAD, TEXTS
+from model.read_sources import MORE, NEWS, PAIRS, QUIZ, SENTENCES, SQUAD, STORIES, TEXTS
+from model.read_teacher import PieceBook, PieceTensors
 from model.read_variants import Exercises
 from model.read_words import WordBook
 
-FIRST, LAST, AGAIN, MADE = range(4)
-ORDER = MADE, FIRST, LAST, AGAIN
+FIRST, LAST, AGAIN, MADE, TOLD, PEOPLE = range(6)
+ORDER = MADE, FIRST, PEOPLE, TOLD, LAST, AGAIN
 MIX = {
     MADE: {TEXTS: 15, SENTENCES: 1},
     FIRST: {SQUAD: 7, SENTENCES: 4, QUIZ: 1, TEXTS: 4},
     LAST: {SQUAD: 14, SENTENCES: 1, QUIZ: 1},
     AGAIN: {SQUAD: 12, SENTENCES: 1, QUIZ: 1, NEWS: 2},
+    PEOPLE: {MORE: 18, SQUAD: 3, SENTENCES: 1, QUIZ: 1, NEWS: 1},
+    TOLD: {MORE: 10, SQUAD: 4, PAIRS: 2, STORIES: 1, SENTENCES: 1, QUIZ: 1, NEWS: 2, TEXTS: 3},
 }
 """Batches of each source in a block, by phase; those of a source are sorted by length: little is padding."""
-DAMAGE = {MADE: 0.4, FIRST: 0.4, LAST: 1.0, AGAIN: 1.0}
+DAMAGE = {MADE: 0.4, FIRST: 0.4, LAST: 1.0, AGAIN: 1.0, TOLD: 1.0, PEOPLE: 1.0}
 """How much of the damage is done, by phase: where to look is learned before when not to answer."""
 
 
@@ -42,10 +45,17 @@ class ReadBatch(OnDevice):
     rows: RowTensors
     right: Tensor
     """bool (B, L, S): the right spans by first word and length."""
+    pieces: PieceTensors | None = None
+    """What a teacher sees."""
 
 
-def lay_out(book: WordBook, exercises: Sequence[Exercise], max_span_words: int) -> ReadBatch:
-    """Exercises in rows of one length."""
+def lay_out(
+    book: WordBook,
+    exercises: Sequence[Exercise],
+    max_span_words: int,
+    pieces: PieceBook | None = None,
+) -> ReadBatch:
+    """Exercises in rows of one length, with pieces of words if a teacher shall see them."""
     pairs = [(exercise.question, exercise.passage) for exercise in exercises]
     length = max(row_length(pair) for pair in pairs)
     rows = lay_out_pairs(book, pairs, length)
@@ -54,7 +64,8 @@ def lay_out(book: WordBook, exercises: Sequence[Exercise], max_span_words: int) 
         for first, last in exercise.answers:
             if last - first < max_span_words:
                 right[row, rows.firsts[row] + first, last - first] = True
-    return ReadBatch(RowTensors.of(rows), torch.from_numpy(right))
+    told = pieces.lay_out(pairs, length) if pieces is not None else None
+    return ReadBatch(RowTensors.of(rows), torch.from_numpy(right), told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +86,8 @@ def blocks_of(train: ReadTrainConfig, sources: Mapping[str, object]) -> Iterator
         FIRST: train.first_steps,
         LAST: train.last_steps,
         AGAIN: train.again_steps,
+        TOLD: train.told_steps,
+        PEOPLE: train.people_steps,
     }
     for phase in ORDER:
         most = sum(count for name, count in MIX[phase].items() if name in sources)
@@ -91,9 +104,10 @@ class _Blocks(Dataset[list[ReadBatch]]):
         book: WordBook,
         train: ReadTrainConfig,
         max_span_words: int,
+        pieces: PieceBook | None,
     ) -> None:
         self._drawers, self._book, self._train = drawers, book, train
-        self._max_span_words = max_span_words
+        self._max_span_words, self._pieces = max_span_words, pieces
 
     def __getitem__(self, block: Block) -> list[ReadBatch]:
         rng = np.random.default_rng((self._train.seed, block.phase, block.number))
@@ -104,7 +118,7 @@ class _Blocks(Dataset[list[ReadBatch]]):
             for found in self._alike(self._drawers[name], count, DAMAGE[block.phase], rng)
         ]
         order = rng.permutation(len(drawn))[: block.size]
-        return [lay_out(self._book, drawn[at], self._max_span_words) for at in order]
+        return [lay_out(self._book, drawn[at], self._max_span_words, self._pieces) for at in order]
 
     def _alike(
         self, drawer: Exercises, count: int, damage: float, rng: np.random.Generator
@@ -124,6 +138,7 @@ def load_batches(
     max_span_words: int,
     first: int,
     device: Device,
+    pieces: PieceBook | None = None,
 ) -> Iterator[ReadBatch]:
     """The batches of all steps from `first` on.
 
@@ -134,6 +149,7 @@ def load_batches(
         max_span_words: S.
         first: step.
         device: where they go; an accelerator has its blocks made ahead by other processes.
+        pieces: of the words, if a teacher shall see them.
     """
     wanted: list[Block] = []
     done = passed = 0
@@ -144,12 +160,15 @@ def load_batches(
         else:
             passed = done
     loader: DataLoader[list[ReadBatch]] = DataLoader(
-        _Blocks(drawers, book, train, max_span_words),
+        _Blocks(drawers, book, train, max_span_words, pieces),
         sampler=wanted,
         batch_size=None,
         num_workers=device.workers,
         pin_memory=device.name != "cpu",
     )
+    if device.workers:
+        # Otherwise every tensor that is ready keeps a file open, and there are thousands.
+        torch.multiprocessing.set_sharing_strategy("file_system")
     skipped = first - passed
     for batches in loader:
         yield from batches[skipped:]

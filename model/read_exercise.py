@@ -16,6 +16,7 @@ from model.read_sources import Place
 from model.read_words import TextWords, WordBook, join_words
 
 NEIGHBOURS = 8
+COMPARED_AT_ONCE = 1024
 
 Rng = np.random.Generator
 
@@ -80,9 +81,14 @@ def replaced(text: TextWords, first: int, end: int, other: TextWords) -> TextWor
 
 
 def nearest(book: WordBook, passages: Sequence[TextWords]) -> npt.NDArray[np.int64]:
-    """For each passage those whose words' mean vector is most like its own, int64 (N, NEIGHBOURS)."""
+    """For each passage those whose words' mean vector is most like its own, in any order, int64 (N, NEIGHBOURS)."""
     means = np.stack([book.rarity[text.words] @ book.vectors[text.words] for text in passages])
     means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-6)
-    likeness = means @ means.T
-    np.fill_diagonal(likeness, -1)
-    return np.argsort(-likeness, axis=1)[:, :NEIGHBOURS]
+    count = min(NEIGHBOURS, len(means) - 1)
+    found = np.empty((len(means), count), np.int64)
+    for at in range(0, len(means), COMPARED_AT_ONCE):
+        likeness = means[at : at + COMPARED_AT_ONCE] @ means.T
+        own = np.arange(len(likeness))
+        likeness[own, at + own] = -1
+        found[at : at + len(own)] = np.argpartition(-likeness, max(count - 1, 0))[:, :count]
+    return found

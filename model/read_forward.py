@@ -1,6 +1,7 @@
 """The reader at run time: the network of `read_network.py` by numpy alone.
 
-Shapes: B rows, L places, D width of word vectors, F features, C n_embd, H heads, S max_span_words.
+Shapes: B rows, L places, V words of the book, D width of word vectors, F features, C n_embd, H heads, S
+max_span_words.
 """
 
 from __future__ import annotations
@@ -58,12 +59,17 @@ class NumpyReadNetwork:
         head = config.n_embd // config.n_head
         self._exponents = np.arange(0, head, 2, dtype=np.float32) / np.float32(head)
 
-    def score(self, rows: Rows) -> tuple[FloatArray, FloatArray]:
-        """Scores of spans by first word and length, float32 (B, L, S), and of none, float32 (B,)."""
+    def score(self, rows: Rows, vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Scores of spans by first word and length, float32 (B, L, S), and of none, float32 (B,).
+
+        Args:
+            rows: question and passage.
+            vectors: float32 (V, D), of the book's words.
+        """
         is_question, is_passage = rows.sides == QUESTION, rows.sides == PASSAGE
         is_filled = rows.sides != PADDING
         filled = is_filled[:, :, None].astype(np.float32)
-        x = self._enter(rows) * filled
+        x = self._enter(rows, vectors[rows.words]) * filled
         for layer in range(self.config.n_layer):
             x = self._block(f"blocks.{layer}.", x, filled, is_filled)
         x = self._norm("out_norm", x)
@@ -75,8 +81,8 @@ class NumpyReadNetwork:
         none = self._linear("none_out", hidden * _sigmoid(hidden))[:, 0]
         return self._spans(x, asked, is_passage), none
 
-    def _enter(self, rows: Rows) -> FloatArray:
-        vectors = rows.vectors * np.float32(VECTOR_SIZE)
+    def _enter(self, rows: Rows, vectors: FloatArray) -> FloatArray:
+        vectors = vectors * np.float32(VECTOR_SIZE)
         keys = np.maximum(self._linear("match", vectors), 0)
         likeness = keys @ keys.transpose(0, 2, 1) * np.float32(self.config.match_width**-0.5)
         is_other = (rows.sides[:, :, None] != rows.sides[:, None]) & (rows.sides > 0)[:, None]

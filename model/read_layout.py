@@ -30,8 +30,8 @@ Pair = tuple[TextWords, TextWords]
 class Rows:
     """Pairs laid out, padded with zeros."""
 
-    vectors: FloatArray
-    """float32 (B, L, D), the words' vectors."""
+    words: Numbers
+    """int32 (B, L), numbers in the book."""
     parts: Numbers
     """int32 (B, L)"""
     names: Numbers
@@ -54,7 +54,7 @@ def lay_out_pairs(book: WordBook, pairs: Sequence[Pair], length: int) -> Rows:
     """Put pairs, none with an empty side or longer than `length`, into rows."""
     shape = (len(pairs), length)
     rows = Rows(
-        np.zeros((*shape, book.dim), np.float32),
+        np.zeros(shape, np.int32),
         np.zeros(shape, np.int32),
         np.zeros(shape, np.int32),
         np.zeros((*shape, FEATURES), np.float32),
@@ -67,7 +67,7 @@ def lay_out_pairs(book: WordBook, pairs: Sequence[Pair], length: int) -> Rows:
         parts = (features[: len(question)], features[len(question) :])
         sides = (QUESTION, PASSAGE)
         for text, at, columns, side in zip((question, passage), places, parts, sides, strict=True):
-            rows.vectors[row, at] = book.vectors[text.words]
+            rows.words[row, at] = text.words
             rows.parts[row, at] = text.parts
             rows.names[row, at] = text.names
             rows.features[row, at] = columns

@@ -5,7 +5,7 @@ are like it. Blocks are the trunk's (`transformer.py`) with a convolution in fro
 "none" share one softmax, so that the scores of a span and of its absence can be compared.
 `read_forward.py` runs the same network by numpy alone.
 
-Shapes: B rows, L places, D width of word vectors, F features, C n_embd, M match_width, E pair_width, S
+Shapes: B rows, L places, V words of the book, D width of word vectors, F features, C n_embd, M match_width, S
 max_span_words.
 """
 
@@ -21,20 +21,20 @@ from model.config import TrunkConfig
 from model.device import OnDevice
 from model.read_config import ReaderConfig
 from model.read_features import FEATURES
-from model.read_layout import PADDING, PASSAGE, QUESTION, Rows
+from model.read_layout import PADDING, Rows
 from model.read_words import NAME_TAGS
+from model.span_head import IMPOSSIBLE, SpanHead, set_small
 from model.transformer import ROTARY_BASE, RMSNorm, SwiGLU
 
 VECTOR_SIZE = 16.0
 """Word vectors of length one are multiplied by this: their numbers are then about one."""
-IMPOSSIBLE = -1e9
 
 
 @dataclass(frozen=True, slots=True)
 class RowTensors(OnDevice):
     """`Rows` as tensors."""
 
-    vectors: Tensor
+    words: Tensor
     parts: Tensor
     names: Tensor
     features: Tensor
@@ -44,7 +44,7 @@ class RowTensors(OnDevice):
     def of(cls, rows: Rows) -> RowTensors:
         """The same numbers."""
         return cls(
-            torch.from_numpy(rows.vectors),
+            torch.from_numpy(rows.words).long(),
             torch.from_numpy(rows.parts).long(),
             torch.from_numpy(rows.names).long(),
             torch.from_numpy(rows.features),
@@ -114,7 +114,7 @@ class ReadBlock(nn.Module):
         return out
 
 
-class ReadNetwork(nn.Module):
+class ReadNetwork(SpanHead):
     """Rows to the scores of all spans and of none."""
 
     def __init__(self, config: ReaderConfig, *, dim: int, parts: int, dropout: tuple[float, float]):
@@ -126,8 +126,8 @@ class ReadNetwork(nn.Module):
             parts: parts of speech, the unknown one counted.
             dropout: share of states and of word vectors left out in training.
         """
-        super().__init__()
         C = config.n_embd
+        super().__init__(C, config, dropout=dropout[0])
         self.config = config
         self.inlet = nn.Linear(dim, C, bias=False)
         self.value = nn.Linear(dim, C, bias=False)
@@ -139,55 +139,32 @@ class ReadNetwork(nn.Module):
         self.name = nn.Parameter(torch.randn(NAME_TAGS, C) * 0.1)
         self.blocks = nn.ModuleList(ReadBlock(config, dropout[0]) for _ in range(config.n_layer))
         self.out_norm = RMSNorm(C)
-        self.pool = nn.Linear(C, 2, bias=False)
-        self.first, self.last = nn.Linear(C, C), nn.Linear(C, C)
-        self.first_pair = nn.Linear(C, config.pair_width, bias=False)
-        self.last_pair = nn.Linear(C, config.pair_width, bias=False)
-        self.length = nn.Parameter(torch.zeros(config.max_span_words))
-        self.none_in = nn.Linear(3 * C, C)
-        self.none_out = nn.Linear(C, 1)
         self.word_dropout = SharedDropout(dropout[1])
         self.dropout = SharedDropout(dropout[0])
-        self.none_dropout = nn.Dropout(dropout[0])
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.normal_(module.weight, std=0.7 * module.in_features**-0.5)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+        set_small(self)
 
-    def forward(self, rows: RowTensors) -> tuple[Tensor, Tensor]:
-        """Score.
+    def forward(self, rows: RowTensors, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """Score, see `SpanHead.score`."""
+        return self.score(self.states(rows, vectors), rows.sides)
 
-        Returns:
-            Scores of spans by first word and length, float32 (B, L, S), impossible ones very low;
-            and of none, float32 (B,).
+    def states(self, rows: RowTensors, vectors: Tensor) -> Tensor:
+        """What the blocks make of each word, (B, L, C).
+
+        Args:
+            rows: question and passage.
+            vectors: float32 (V, D), of the book's words.
         """
-        return self.score(self.states(rows), rows)
-
-    def states(self, rows: RowTensors) -> Tensor:
-        """What the blocks make of each word, (B, L, C)."""
         is_filled = rows.sides != PADDING
         turns = _turns(rows.sides, self.config.n_embd // self.config.n_head)
-        x = self.enter(rows) * is_filled[:, :, None]
+        x = self.enter(rows, vectors[rows.words]) * is_filled[:, :, None]
         for block in self.blocks:
             x = block(x, turns, is_filled)
         states: Tensor = self.dropout(self.out_norm(x))
         return states
 
-    def score(self, x: Tensor, rows: RowTensors) -> tuple[Tensor, Tensor]:
-        """`forward` from the states on."""
-        is_question, is_passage = rows.sides == QUESTION, rows.sides == PASSAGE
-        pools = self.pool(x)  # (B, L, 2)
-        asked = _pooled(x, pools[:, :, 0], is_question)
-        told = _pooled(x, pools[:, :, 1], is_passage)
-        missed = x.masked_fill(~is_question[:, :, None], IMPOSSIBLE).amax(dim=1)
-        hidden = functional.silu(self.none_in(torch.cat((asked, told, missed), dim=1)))
-        none = self.none_out(self.none_dropout(hidden))[:, 0]
-        return self._spans(x, asked, is_passage), none
-
-    def enter(self, rows: RowTensors) -> Tensor:
-        """What each word comes with, float32 (B, L, C)."""
-        vectors = self.word_dropout(rows.vectors * VECTOR_SIZE)
+    def enter(self, rows: RowTensors, vectors: Tensor) -> Tensor:
+        """What each word comes with, float32 (B, L, C), from its vectors, (B, L, D)."""
+        vectors = self.word_dropout(vectors * VECTOR_SIZE)
         keys = functional.relu(self.match(vectors))
         likeness = keys @ keys.transpose(1, 2) * self.config.match_width**-0.5  # (B, L, L)
         is_other = (rows.sides[:, :, None] != rows.sides[:, None]) & (rows.sides > 0)[:, None]
@@ -198,23 +175,6 @@ class ReadNetwork(nn.Module):
         tags = self.part[rows.parts] + self.name[rows.names]
         out: Tensor = own + tags + self.feature(rows.features)
         return out
-
-    def _spans(self, x: Tensor, asked: Tensor, is_passage: Tensor) -> Tensor:
-        C, E, S = self.config.n_embd, self.config.pair_width, self.config.max_span_words
-        L = x.shape[1]
-        first = (x @ self.first(asked)[:, :, None])[:, :, 0] * C**-0.5  # (B, L)
-        last = (x @ self.last(asked)[:, :, None])[:, :, 0] * C**-0.5
-        last = last.masked_fill(~is_passage, IMPOSSIBLE)
-        first = first.masked_fill(~is_passage, IMPOSSIBLE)
-        bound = self.first_pair(x) @ self.last_pair(x).transpose(1, 2) * E**-0.5  # (B, L, L)
-        ends = torch.arange(L, device=x.device)[:, None] + torch.arange(
-            S, device=x.device
-        )  # (L, S)
-        inside = ends.clamp(max=L - 1)
-        band = bound.gather(2, inside.expand(len(x), L, S))
-        scores = first[:, :, None] + last[:, inside] + band + self.length
-        possible: Tensor = scores.masked_fill(ends >= L, IMPOSSIBLE)
-        return possible
 
 
 def _turns(sides: Tensor, width: int) -> tuple[Tensor, Tensor]:
@@ -230,23 +190,3 @@ def _turned(x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
     left, right = x.chunk(2, dim=-1)
     cos, sin = turns
     return torch.cat((left * cos - right * sin, right * cos + left * sin), dim=-1)
-
-
-def _pooled(x: Tensor, scores: Tensor, is_there: Tensor) -> Tensor:
-    """Mean of states weighed by scores, (B, C)."""
-    shares = scores.masked_fill(~is_there, IMPOSSIBLE).softmax(dim=1)
-    return (shares[:, None] @ x)[:, 0]
-
-
-def span_loss(spans: Tensor, none: Tensor, right: Tensor) -> Tensor:
-    """Mean of minus the log of the share of the right spans, or of none where there is no right one.
-
-    Args:
-        spans: float32 (B, L, S).
-        none: float32 (B,).
-        right: bool (B, L, S).
-    """
-    everything = torch.cat((none[:, None], spans.flatten(1)), dim=1)
-    is_right = torch.cat((~right.flatten(1).any(dim=1, keepdim=True), right.flatten(1)), dim=1)
-    total = everything.logsumexp(dim=1)
-    return (total - everything.masked_fill(~is_right, -torch.inf).logsumexp(dim=1)).mean()

@@ -2,8 +2,7 @@
 
 Every source gives passages, questions about them, and the places of the answers, none where the passage does not
 hold any. The articles of SQuAD that come with unanswerable questions are kept out of training: choices are made and
-the threshold is fitted on them. Nothing is read from an evaluation set. What was gathered can be written to one file
-and read on a machine that has not the data folder.
+the threshold is fitted on them. Nothing is read from an evaluation set.
 """
 
 from __future__ import annotations
@@ -11,22 +10,25 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from model.errors import DataError
-from model.packed import read_packed, write_packed
 from model.read_news import read_news_quizzes
-from model.texts import read_rows
+from model.texts import read_rows, text_key
 
 SQUAD, SENTENCES, QUIZ, TEXTS, NEWS = "squad", "sentences", "quiz", "texts", "news"
+MORE = "more"
+"""From a further folder."""
+PAIRS, STORIES = "pairs", "stories"
+"""Questions that only a teacher knows answers to."""
+KEPT_OUT_OF = 60
+"""One article of so many of a further folder is kept out of training."""
 SQUAD_FILE, SENTENCES_FILE = "squad_part_train.jsonl.xz", "qamr.jsonl.xz"
 QUIZ_FILE, CHOICES_FILE = "realtimeqa_2020_2022.jsonl.xz", "multirc_part.jsonl.xz"
 TEXTS_FILE, NEWS_FILES = "wiki_passages_dpr.jsonl.xz", "news_abp_*.jsonl.xz"
 MIN_CHARS, MAX_CHARS = 200, 1200
 """Of a paragraph of news that questions are made of."""
-FILE_FORMAT = 1
 
 Place = tuple[int, int]
 
@@ -72,11 +74,14 @@ class ReadTexts:
         return digest.hexdigest()[:16]
 
 
-def gather_texts(data: Path, *, max_questions: int, max_texts: int) -> ReadTexts:
+def gather_texts(
+    data: Path, *, max_questions: int, max_texts: int, more: Path | None = None
+) -> ReadTexts:
     """Read all sources that are there; SQuAD must be.
 
     Args:
         data: folder with `train/qa/`, `train/lm/` and `realtimeqa/`.
+        more: folder with further `.jsonl.xz` files of SQuAD's rows; some of their articles are kept out too.
         max_questions: of each source.
         max_texts: passages that questions are made of.
 
@@ -94,7 +99,15 @@ def gather_texts(data: Path, *, max_questions: int, max_texts: int) -> ReadTexts
         NEWS: _of_answers(read_news_quizzes(data / "realtimeqa"), limit=max_questions),
     }
     development = _limited(_of_articles(squad, held_out, inside=True), max_questions)
-    return ReadTexts(sources, development)
+    if more is None:
+        return ReadTexts(sources, development)
+    further = _joined([read_squad(path) for path in sorted(more.glob("*.jsonl.xz"))])
+    if not further.asked:
+        raise DataError(f"{more} has no questions: no .jsonl.xz file of SQuAD's rows")
+    kept_out = {title for title in further.articles if text_key(title) % KEPT_OUT_OF == 0}
+    sources[MORE] = _limited(_of_articles(further, kept_out, inside=False), max_questions)
+    later = _limited(_of_articles(further, kept_out, inside=True), max_questions)
+    return ReadTexts(sources, _joined([development, later]))
 
 
 def read_squad(path: Path) -> Source:
@@ -215,35 +228,22 @@ def _of_articles(source: Source, articles: set[str], *, inside: bool) -> Source:
     )
 
 
+def _joined(sources: Sequence[Source]) -> Source:
+    """One source after the other."""
+    asked: list[Asked] = []
+    first = 0
+    for source in sources:
+        asked += [Asked(one.question, first + one.passage, one.answers) for one in source.asked]
+        first += len(source.passages)
+    return Source(
+        tuple(itertools.chain.from_iterable(source.passages for source in sources)),
+        tuple(itertools.chain.from_iterable(source.articles for source in sources)),
+        tuple(asked),
+    )
+
+
 def _limited(source: Source, count: int) -> Source:
     """The first so many questions and the passages that they need."""
     asked = source.asked[:count]
     used = max((each.passage for each in asked), default=-1) + 1
     return Source(source.passages[:used], source.articles[:used], asked)
-
-
-def write_texts(texts: ReadTexts, path: Path) -> None:
-    """Write them to one file."""
-    write_packed(asdict(texts), path, file_format=FILE_FORMAT)
-
-
-def read_texts(path: Path) -> ReadTexts:
-    """Read what `write_texts` wrote.
-
-    Raises:
-        DataError: the file is missing, damaged, or of another format.
-    """
-    return read_packed(path, _texts_of, file_format=FILE_FORMAT)
-
-
-def _texts_of(content: dict[str, Any]) -> ReadTexts:
-    sources = {name: _source_of(row) for name, row in content["sources"].items()}
-    return ReadTexts(sources, _source_of(content["development"]))
-
-
-def _source_of(row: dict[str, Any]) -> Source:
-    asked = tuple(
-        Asked(each["question"], each["passage"], tuple((a, b) for a, b in each["answers"]))
-        for each in row["asked"]
-    )
-    return Source(tuple(row["passages"]), tuple(row["articles"]), asked)

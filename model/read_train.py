@@ -7,10 +7,8 @@ articles that were kept out of training (`read_calibration.py`).
 
 from __future__ import annotations
 
-import json
 import logging
 import time
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -23,41 +21,24 @@ from model.device import Device
 from model.embed import Encoder, load_encoder
 from model.errors import DataError
 from model.read import Calibration, Reader, reader_settings
-from model.read_batches import ReadBatch, load_batches
 from model.read_calibration import calibrate, development_questions
-from model.read_config import ReadPreset, ReadTrainConfig
+from model.read_config import ReadPreset
 from model.read_data import as_sets
 from model.read_forward import stored_arrays
-from model.read_sources import (
-    NEWS,
-    QUIZ,
-    SENTENCES,
-    SQUAD,
-    TEXTS,
-    ReadTexts,
-    Source,
-    gather_texts,
-    read_texts,
-    write_texts,
-)
+from model.read_recipe import ReadMaterial, read_recipe, write_recipe
+from model.read_school import School
+from model.read_sources import Source, gather_texts
+from model.read_told import told_sources
 from model.read_trainer import ReaderTrainer
-from model.read_variants import Exercises, Shares
 from model.read_words import WordBook
-from model.run_state import STATE, log_steps, restore_state
+from model.run_state import LOG
 from model.tag import Tagger, load_tagger
 from model.tag_data import PARTS
 from model.train import keep_freed_memory
 
 logger = logging.getLogger(__name__)
 
-SAVE_EVERY_STEPS = 200
-SHARES = {
-    SQUAD: Shares(),
-    SENTENCES: Shares(0.0, 0.0, 0.2, company=3),
-    QUIZ: Shares(0.0, 0.1, 0.2),
-    NEWS: Shares(0.35, 0.05, 0.1),
-    TEXTS: Shares(0.0, 0.1, 0.2),
-}
+TEACHER = "teacher"
 
 
 def train_read(
@@ -66,6 +47,7 @@ def train_read(
     out: Path,
     *,
     recipe: Path | None = None,
+    more: Path | None = None,
     encoder: Encoder | None = None,
     tagger: Tagger | None = None,
     seed: int = 1,
@@ -77,8 +59,9 @@ def train_read(
         preset: the reader and its training.
         data: folder with `train/qa/`, `train/lm/` and `realtimeqa/`; not needed with a recipe that exists.
         out: folder of the checkpoint; the unfinished run lies beside it in `OUT.run/` and goes on
-            where it was stopped.
-        recipe: file of the gathered texts, written where it does not exist.
+            where it was stopped, the teacher's in a folder of it.
+        recipe: file of the gathered questions, written where it does not exist.
+        more: folder with further `.jsonl.xz` files of SQuAD's rows.
         encoder: gives the words' vectors, by default the packaged one.
         tagger: gives tags, by default the packaged one.
         seed: decides everything that is random.
@@ -94,75 +77,55 @@ def train_read(
     keep_freed_memory()
     encoder = encoder if encoder is not None else load_encoder()
     tagger = tagger if tagger is not None else load_tagger()
-    preset = replace(preset, train=replace(preset.train, seed=seed))
+    preset = preset.seeded(seed)
     run = out.with_name(out.name + ".run")
     run.mkdir(parents=True, exist_ok=True)
     book = WordBook(encoder, tagger, PARTS)
-    texts = _gathered(preset.train, data, recipe)
-    if not texts.development.asked:
+    material = _material(preset, data, recipe, more, book)
+    if not material.development.asked:
         raise DataError("no article with an unanswerable question: nothing to fit the threshold on")
-    sets = as_sets(texts, book)
-    drawers = {name: Exercises(book, given, SHARES[name]) for name, given in sets.items()}
-    trainer = ReaderTrainer(preset, dim=book.dim, parts=len(PARTS) + 1, device=device)
-    settings = json.dumps(
-        {**asdict(preset), "digest": texts.digest, "encoder": encoder.hash}, sort_keys=True
-    )
-    restore_state(trainer, run / STATE, settings)
-    logger.info("training started", extra={"step": trainer.step, "of": trainer.total_steps})
-    place = Device(device)
-    given = load_batches(
-        drawers,
-        book,
-        preset.train,
-        max_span_words=preset.reader.max_span_words,
-        first=trainer.step,
-        device=place,
-    )
-    records = take_steps(trainer, given, log_every=place.log_every)
-    log = log_steps(trainer, records, run, settings, save_every=SAVE_EVERY_STEPS)
+    school = School.of(preset, material, book, Device(device), encoder=encoder.hash)
+    taught, teaching = None, {}
+    if preset.teacher is not None:
+        taught = school.teach(preset.teacher, run / TEACHER)
+        teaching = {"teacher": {"train": asdict(preset.teacher), **school.examine(*taught)}}
+        logger.info("teacher examined", extra=teaching["teacher"])
+    trainer = school.train(run, taught)
     facts = {
         "command": f"train read --preset {preset.reader.preset} --seed {seed}",
         "commit": current_commit(),
-        "data_digest": texts.digest,
-        "questions": texts.counts,
+        "data_digest": material.digest,
+        "questions": material.counts,
         "seed": seed,
         "device": device,
         "train": asdict(preset.train),
+        **teaching,
         "training_seconds": round(time.perf_counter() - began),
         "torch": torch.__version__,
         "numpy": np.__version__,
     }
-    finish(preset, trainer, texts.development, facts, out, encoder=encoder, tagger=tagger)
-    return log
+    finish(preset, trainer, material.development, facts, out, encoder=encoder, tagger=tagger)
+    return run / LOG
 
 
-def _gathered(train: ReadTrainConfig, data: Path | None, recipe: Path | None) -> ReadTexts:
+def _material(
+    preset: ReadPreset, data: Path | None, recipe: Path | None, more: Path | None, book: WordBook
+) -> ReadMaterial:
     if recipe is not None and recipe.exists():
-        return read_texts(recipe)
+        return read_recipe(recipe, book)
     if data is None:
         raise DataError("training needs a folder of data, or a recipe that exists")
-    texts = gather_texts(data, max_questions=train.max_questions, max_texts=train.max_texts)
+    train = preset.train
+    texts = gather_texts(
+        data, max_questions=train.max_questions, max_texts=train.max_texts, more=more
+    )
+    if preset.teacher is not None:
+        told = told_sources(data, kept_out=texts.development, max_questions=train.max_questions)
+        texts = replace(texts, sources={**texts.sources, **told})
+    material = ReadMaterial(as_sets(texts, book), texts.development, texts.counts, texts.digest)
     if recipe is not None:
-        write_texts(texts, recipe)
-    return texts
-
-
-def take_steps(
-    trainer: ReaderTrainer, given: Iterable[ReadBatch], *, log_every: int
-) -> Iterator[dict[str, Any]]:
-    """Take a step with each batch; yields a log record for every one, or for some of them."""
-    began = time.perf_counter()
-    for batch in given:
-        loss = trainer.take_step(batch)
-        if trainer.step % log_every == 0:
-            value = round(float(loss), 6)
-            now = time.perf_counter()
-            yield {
-                "step": trainer.step,
-                "loss": value,
-                "seconds": round((now - began) / log_every, 4),
-            }
-            began = now
+        write_recipe(material, book, recipe)
+    return material
 
 
 def finish(

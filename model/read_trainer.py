@@ -1,101 +1,131 @@
-"""The reader while it is trained: batches to updates, and a running mean of the weights, all on one device."""
+"""A reader, and its teacher, while they are trained: batches to updates."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from model.averaged import AveragedTrainer, NetworkT, rise_and_fall
 from model.read_batches import ReadBatch
-from model.read_config import ReadPreset
-from model.read_network import ReadNetwork, span_loss
+from model.read_config import ReadPreset, ReadTrainConfig
+from model.read_network import ReadNetwork
+from model.read_teacher import TeacherNetwork
+from model.span_head import span_loss, told_loss
 
 WARM_UP_STEPS = 100
-LEAST_SHARE = 0.02
-"""Of the learning rate, at the end."""
-BETAS = 0.9, 0.98
-LARGEST_GRADIENT = 1.0
-YOUNG = 10
-"""The running mean forgets faster while it is so young."""
+HEAD_FASTER = 10
+"""The teacher's encoder knows its trade: its head, which does not, learns so many times as fast."""
 
 
-class ReaderTrainer:
-    """Network, optimiser and the mean of the weights."""
+class _Trainer(AveragedTrainer[NetworkT]):
+    """What both have in common: steps in two rises of the learning rate."""
 
-    def __init__(self, preset: ReadPreset, *, dim: int, parts: int, device: str = "cpu") -> None:
-        self.preset, self.device = preset, torch.device(device)
-        torch.manual_seed(preset.train.seed)
-        dropout = preset.train.dropout, preset.train.word_dropout
-        network = ReadNetwork(preset.reader, dim=dim, parts=parts, dropout=dropout)
-        self.network = network.to(self.device)
-        self.mean = {name: value.clone() for name, value in self.network.state_dict().items()}
-        self.optimizer = torch.optim.AdamW(
-            self.network.parameters(),
-            lr=preset.train.learning_rate,
-            betas=BETAS,
-            weight_decay=preset.train.weight_decay,
-        )
-        self.step = 0
+    def __init__(
+        self, network: NetworkT, groups: list[dict[str, Any]], train: ReadTrainConfig, device: str
+    ) -> None:
+        self.train = train
+        super().__init__(network, groups, memory=train.average, seed=train.seed, device=device)
 
     @property
     def total_steps(self) -> int:
         """Steps of the whole training."""
-        train = self.preset.train
-        return train.made_steps + train.first_steps + train.last_steps + train.again_steps
+        train = self.train
+        before = train.made_steps + train.first_steps + train.people_steps + train.told_steps
+        return before + train.last_steps + train.again_steps
 
     def learning_share(self) -> float:
         """A short rise, then half a cosine; once more, lower, for the steps that come again."""
-        train = self.preset.train
-        at, of, peak = self.step, self.total_steps - train.again_steps, 1.0
+        at, of, peak = self.step, self.total_steps - self.train.again_steps, 1.0
         if at >= of:
-            at, of, peak = at - of, train.again_steps, train.again_share
-        rise = min(1.0, (at + 1) / WARM_UP_STEPS)
-        fall = 0.5 * (1 + math.cos(math.pi * at / of))
-        return peak * rise * (LEAST_SHARE + (1 - LEAST_SHARE) * fall)
+            at, of, peak = at - of, self.train.again_steps, self.train.again_share
+        return peak * rise_and_fall((at + 1) / WARM_UP_STEPS, at / of)
 
     def take_step(self, batch: ReadBatch) -> Tensor:
         """One update; returns the loss in nats, still on its device: to look at it is to wait for it."""
-        # What is left out in training depends on seed and step alone: a resumed run repeats it.
-        torch.manual_seed(self.preset.train.seed * 1_000_003 + self.step)
-        batch = batch.to(self.device)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.preset.train.learning_rate * self.learning_share()
-        is_fast = self.device.type == "cuda"
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=is_fast):
-            states = self.network.states(batch.rows)
-        spans, none = self.network.score(states.float(), batch.rows)
-        loss = span_loss(spans, none, batch.right)
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves backward without types
-        nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
-        self.optimizer.step()
-        memory = min(self.preset.train.average, (1 + self.step) / (YOUNG + self.step))
-        with torch.no_grad():
-            state = self.network.state_dict()
-            torch._foreach_lerp_(list(self.mean.values()), list(state.values()), 1 - memory)
-        self.step += 1
-        return loss.detach()
+        self.begin_step()
+        return self.update(self.loss(batch.to(self.device)), self.learning_share())
 
-    def averaged(self) -> dict[str, npt.NDArray[np.float32]]:
-        """The running mean of the weights."""
-        return {name: np.asarray(value.cpu().numpy()) for name, value in self.mean.items()}
+    def loss(self, batch: ReadBatch) -> Tensor:
+        """Minus the log of what the right spans get, mean of a batch that is on the device."""
+        return span_loss(*self.scores(batch), batch.right)
 
-    def state(self) -> dict[str, Any]:
-        """Everything needed to go on."""
-        return {
-            "network": self.network.state_dict(),
-            "mean": self.mean,
-            "optimizer": self.optimizer.state_dict(),
-            "step": self.step,
+    def scores(self, batch: ReadBatch) -> tuple[Tensor, Tensor]:
+        """Scores of a batch that is on the device, see `SpanHead.score`."""
+        raise NotImplementedError
+
+
+class TeacherTrainer(_Trainer[TeacherNetwork]):
+    """A teacher that learns from right answers."""
+
+    def __init__(self, preset: ReadPreset, train: ReadTrainConfig, *, device: str = "cpu") -> None:
+        torch.manual_seed(train.seed)
+        network = TeacherNetwork(preset.reader, dropout=train.dropout).train()
+        encoder = list(network.encoder.parameters())
+        known = {id(value) for value in encoder}
+        head = [value for value in network.parameters() if id(value) not in known]
+        rate, decay = train.learning_rate, train.weight_decay
+        groups = [
+            {"params": encoder, "lr": rate, "weight_decay": decay},
+            {"params": head, "lr": HEAD_FASTER * rate, "weight_decay": decay},
+        ]
+        super().__init__(network, groups, train, device)
+
+    def scores(self, batch: ReadBatch) -> tuple[Tensor, Tensor]:
+        """Scores of a batch that is on the device, see `SpanHead.score`."""
+        assert batch.pieces is not None
+        with self.fast:
+            states = self.network.states(batch.pieces)
+        return self.network.score(states.float(), batch.rows.sides)
+
+
+class ReaderTrainer(_Trainer[ReadNetwork]):
+    """A reader that learns from right answers, or from what a teacher says."""
+
+    def __init__(
+        self,
+        preset: ReadPreset,
+        vectors: npt.NDArray[np.float32],
+        *,
+        parts: int,
+        teacher: TeacherTrainer | None = None,
+        device: str = "cpu",
+    ) -> None:
+        """Set up with random weights.
+
+        Args:
+            preset: the reader and its training.
+            vectors: float32 (V, D), of the book's words.
+            parts: parts of speech, the unknown one counted.
+            teacher: settled; without one the right answers are learned from.
+            device: as torch names it.
+        """
+        train = preset.train
+        torch.manual_seed(train.seed)
+        dropout = train.dropout, train.word_dropout
+        network = ReadNetwork(preset.reader, dim=vectors.shape[1], parts=parts, dropout=dropout)
+        group = {
+            "params": list(network.parameters()),
+            "lr": train.learning_rate,
+            "weight_decay": train.weight_decay,
         }
+        super().__init__(network, [group], train, device)
+        self._vectors = torch.from_numpy(vectors).to(self.device)
+        self._teacher = teacher
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take over a `state`."""
-        self.network.load_state_dict(state["network"])
-        self.mean = {name: value.to(self.device).clone() for name, value in state["mean"].items()}
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step = int(state["step"])
+    def loss(self, batch: ReadBatch) -> Tensor:
+        """How far it is from the right answers, or from the teacher."""
+        if self._teacher is None:
+            return super().loss(batch)
+        with torch.no_grad():
+            told = self._teacher.scores(batch)
+        return told_loss(*self.scores(batch), *told)
+
+    def scores(self, batch: ReadBatch) -> tuple[Tensor, Tensor]:
+        """Scores of a batch that is on the device, see `SpanHead.score`."""
+        with self.fast:
+            states = self.network.states(batch.rows, self._vectors)
+        return self.network.score(states.float(), batch.rows.sides)

@@ -96,6 +96,8 @@ class Shares:
     changed_question: float = 0.26
     company: int = 0
     """Passages like it, at most, that a passage is put among."""
+    left_out: float = 0.0
+    """In such company the passage itself is missing, for a teacher to say what answers and what does not."""
 
 
 class Exercises:
@@ -158,6 +160,8 @@ class Exercises:
         near = self._near[passage]
         count = int(rng.integers(self.shares.company + 1))
         others = [self.given.passages[int(at)] for at in rng.choice(near, count, replace=False)]
+        if others and rng.random() < self.shares.left_out:
+            return Exercise(exercise.question, join_words(others), ())
         before = others[: int(rng.integers(count + 1))]
         after = others[len(before) :]
         moved = sum(len(other) for other in before)

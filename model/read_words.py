@@ -125,7 +125,7 @@ class WordBook:
     def read(self, texts: Sequence[str]) -> list[TextWords]:
         """Take the words of some texts; numbers hold until `clear`."""
         readings = self._tagger.read_batch(texts)
-        self._add(word.text for reading in readings for word in reading.words)
+        self.add(word.text for reading in readings for word in reading.words)
         return [
             self._text_words(text, reading) for text, reading in zip(texts, readings, strict=True)
         ]
@@ -154,7 +154,8 @@ class WordBook:
             np.array([end for _, end in spans], np.int32),
         )
 
-    def _add(self, words: Iterable[str]) -> None:
+    def add(self, words: Iterable[str]) -> None:
+        """Give words that are new the next numbers, in order."""
         new = [word for word in dict.fromkeys(words) if word not in self._numbers]
         if not new:
             return

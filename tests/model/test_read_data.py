@@ -16,15 +16,7 @@ from model.read_data import ReadSet, as_sets, word_span
 from model.read_exercise import Exercise, fitted, holds, segments, without_answer
 from model.read_layout import MAX_PASSAGE_WORDS
 from model.read_news import read_news_quizzes
-from model.read_sources import (
-    SENTENCES,
-    SQUAD,
-    TEXTS,
-    ReadTexts,
-    gather_texts,
-    read_texts,
-    write_texts,
-)
+from model.read_sources import MORE, SENTENCES, SQUAD, TEXTS, ReadTexts, gather_texts
 from model.read_variants import Exercises, Shares
 from model.read_words import TextWords, WordBook, join_words
 from model.tag_data import PARTS
@@ -170,23 +162,6 @@ def test_texts_are_an_encyclopedias_and_then_paragraphs_of_news(tmp_path: Path) 
     assert fewer.passages[count:] == (long,)
 
 
-def test_gathered_texts_travel_in_one_file(tmp_path: Path, gathered: ReadTexts) -> None:
-    path = tmp_path / "recipe.xz"
-    write_texts(gathered, path)
-    assert read_texts(path) == gathered
-    assert read_texts(path).digest == gathered.digest
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"not packed", lzma.compress(b"{}"), lzma.compress(b'{"format": 0}')]
-)
-def test_a_damaged_file_of_texts_is_said(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "recipe.xz"
-    path.write_bytes(content)
-    with pytest.raises(DataError, match=r"recipe\.xz"):
-        read_texts(path)
-
-
 @pytest.mark.parametrize("name", [SQUAD, SENTENCES, TEXTS])
 def test_drawn_exercises_are_sound(sets: dict[str, ReadSet], book: WordBook, name: str) -> None:
     drawer = Exercises(book, sets[name], Shares(0.2, 0.2, 0.4, company=2))
@@ -279,3 +254,27 @@ def test_news_quizzes_find_the_paragraph_that_tells(tmp_path: Path) -> None:
         (question["question"], "Paul Moreau", [told, other]),
     ]
     assert list(read_news_quizzes(tmp_path / "nowhere")) == []
+
+
+def test_a_further_folder_gives_questions_and_some_articles_are_kept_out(tmp_path: Path) -> None:
+    data, more = write_training_data(tmp_path / "data"), tmp_path / "more"
+    rows = squad_rows(240, seed=8, unanswerable=False)
+    for at, row in enumerate(rows):
+        row["title"] = f"article {at // 2}"
+    write_lines(more / "one.jsonl.xz", rows[:100])
+    write_lines(more / "two.jsonl.xz", rows[100:])
+    before = gather_texts(data, max_questions=5000, max_texts=9)
+    found = gather_texts(data, max_questions=5000, max_texts=9, more=more)
+    kept = found.sources[MORE]
+    first = len(before.development.passages)
+    later = found.development.articles[first:]
+    assert 0 < len(set(later)) < 20
+    assert not set(later) & set(kept.articles)
+    assert len(set(later)) + len(set(kept.articles)) == 120
+    assert found.development.asked[: len(before.development.asked)] == before.development.asked
+    for asked in (*kept.asked, *found.development.asked):
+        passages = (kept if asked in kept.asked else found.development).passages
+        assert all(passages[asked.passage][a:b].strip() for a, b in asked.answers)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="empty"):
+        gather_texts(data, max_questions=9, max_texts=9, more=tmp_path / "empty")

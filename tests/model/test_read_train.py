@@ -46,7 +46,7 @@ def test_a_stopped_run_goes_on_to_the_same_losses(
             raise Stopped
         return take_step(trainer, batch)
 
-    monkeypatch.setattr("model.read_train.SAVE_EVERY_STEPS", 4)
+    monkeypatch.setattr("model.read_school.SAVE_EVERY_STEPS", 4)
     with monkeypatch.context() as during:
         during.setattr(ReaderTrainer, "take_step", stopping)
         with pytest.raises(Stopped):
