@@ -27,7 +27,8 @@ class AskTrainer(AveragedTrainer[AskNetwork]):
         self.preset, train = preset, preset.train
         torch.manual_seed(train.seed)
         network = AskNetwork(preset.asker, dropout=train.dropout)
-        matrices, others = [], []
+        matrices: list[Tensor] = []
+        others: list[Tensor] = []
         for name, value in network.named_parameters():
             (matrices if _decays(name, value) else others).append(value)
         groups = [

@@ -168,7 +168,7 @@ def load_batches(
     )
     if device.workers:
         # Otherwise every tensor that is ready keeps a file open, and there are thousands.
-        torch.multiprocessing.set_sharing_strategy("file_system")
+        torch.multiprocessing.set_sharing_strategy("file_system")  # type: ignore[no-untyped-call]  # torch leaves it without types
     skipped = first - passed
     for batches in loader:
         yield from batches[skipped:]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -82,6 +82,14 @@ class TeacherTrainer(_Trainer[TeacherNetwork]):
         return self.network.score(states.float(), batch.rows.sides)
 
 
+class Told(Protocol):
+    """What a reader needs of a teacher."""
+
+    def scores(self, batch: ReadBatch) -> tuple[Tensor, Tensor]:
+        """Scores of a batch that is on the device, see `SpanHead.score`."""
+        ...
+
+
 class ReaderTrainer(_Trainer[ReadNetwork]):
     """A reader that learns from right answers, or from what a teacher says."""
 
@@ -91,7 +99,7 @@ class ReaderTrainer(_Trainer[ReadNetwork]):
         vectors: npt.NDArray[np.float32],
         *,
         parts: int,
-        teacher: TeacherTrainer | None = None,
+        teacher: Told | None = None,
         device: str = "cpu",
     ) -> None:
         """Set up with random weights.
