@@ -39,10 +39,10 @@ def f1_of(words: list[str], answer: list[str]) -> float:
 def test_expected_f1_is_that_of_every_span_weighed(
     words: list[str], answer: set[str], seed: int
 ) -> None:
-    L, S = len(words), 3
-    scores = np.random.default_rng(seed).standard_normal((L, S)).astype(np.float32)
-    ends = np.arange(L)[:, None] + np.arange(S)
-    scores[ends >= L] = -1e9
+    length, sizes = len(words), 3
+    scores = np.random.default_rng(seed).standard_normal((length, sizes)).astype(np.float32)
+    ends = np.arange(length)[:, None] + np.arange(sizes)
+    scores[ends >= length] = -1e9
     likely = span_chances(scores, 0.3)
     none = np.exp(0.3) / (np.exp(0.3) + np.exp(scores.astype(np.float64)).sum())
     assert likely.sum() + none == pytest.approx(1)
@@ -51,8 +51,8 @@ def test_expected_f1_is_that_of_every_span_weighed(
     by_hand = sum(
         likely[first, size]
         * f1_of([w for w in words[first : first + size + 1] if w.isalpha()], sorted(answer))
-        for first, size in itertools.product(range(L), range(S))
-        if first + size < L
+        for first, size in itertools.product(range(length), range(sizes))
+        if first + size < length
     )
     found = expected_f1(likely, is_counted, is_counted & is_given, len(answer))
     assert found == pytest.approx(by_hand, abs=1e-9)
