@@ -11,6 +11,7 @@ from datetime import timedelta
 from fractions import Fraction
 from typing import TypeVar
 
+from agent.plain_text import clean_text
 from agent.sentences import Place
 from kb import Article, content_id
 
@@ -33,13 +34,16 @@ _DATELINE = re.compile(r"^[A-Z][A-Z .,’'-]+\s*\([^)]{2,30}\)\s*(?:—|–|--?)
 
 
 def syndicated_copy(article: Article) -> Article:
-    """The article as another publisher would print it: its own byline, no dateline, a paragraph less, other blanks."""
+    """The article as another publisher would print it: its own byline, no dateline, a paragraph less, other blanks.
+
+    Its text is what extraction makes of that.
+    """
     paragraphs = _DATELINE.sub("", article.text).split("\n\n")
     if len(paragraphs) > 2:
         del paragraphs[len(paragraphs) // 2]
     spaced = [re.sub(r"(?<=[.!?]) (?=[A-Z])", "  ", paragraph) for paragraph in paragraphs]
     text = "\n \n".join(["By a Staff Writer", *spaced]) + "\n"
-    return _copy(article, text, "syndicated")
+    return _copy(article, clean_text(text), "syndicated")
 
 
 def changed_copy(article: Article, place: Place, words: str) -> Article:

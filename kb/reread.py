@@ -24,7 +24,7 @@ from kb.words import plain, terms
 
 SHIPPED = "rereading.json"
 FEATURES = ("fact", "span", "no answer", "votes", "kind", "asked", "ahead", "near")
-READ = 10
+READ = 20
 """Facts read again; the others follow as they were."""
 MAX_LOG_ODDS = 6.0
 

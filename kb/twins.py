@@ -18,6 +18,7 @@ from kb.words import STOP_WORDS, fold, stem
 LIKENESS_AT = 0.85
 FEWEST_WORDS = 5  # content words that two sentences with a difference must share
 FEWEST_SAME = 3  # and two that say the same
+FEWEST_ALIKE = 8  # words of any kind that do as well, where none is different
 LONGEST_NAME = 6  # words
 
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)?|%")
@@ -92,9 +93,10 @@ def find_twin(ours: Spoken, theirs: Spoken) -> Twin | None:
     content = {stem(word) for word in shared if word not in STOP_WORDS}
     if len(shared) < LIKENESS_AT * max(left, right) or len(differences) > 1:
         return None
-    if len(content) < (FEWEST_WORDS if differences else FEWEST_SAME):
-        return None
-    return differences[0] if differences else Twin()
+    if differences:
+        return differences[0] if len(content) >= FEWEST_WORDS else None
+    says_enough = len(content) >= FEWEST_SAME or (x == y and len(x) >= FEWEST_ALIKE)
+    return Twin() if says_enough else None
 
 
 def _tokens(text: str) -> list[tuple[str, int, int]]:

@@ -25,7 +25,7 @@ from model.errors import CheckpointError
 from model.read_config import ReaderConfig
 from model.read_forward import NumpyReadNetwork
 from model.read_layout import MAX_QUESTION_WORDS, Pair, lay_out_pairs, row_length, windows
-from model.read_words import MARK, TextWords, WordBook
+from model.read_words import TextWords, WordBook
 from model.tag import Tagger, load_tagger
 
 MAX_QUESTION_CHARS = 2000
@@ -38,7 +38,6 @@ LONGEST_REMEMBERED = 5000
 _NAME_DIGITS = 8
 OUTER_MARKS = " \t\r\n\v\f\u00a0\u200b.,;:!?\"'“”‘’`´«»-–—…/\\|*_"
 """Taken off the ends of an answer."""
-ARTICLES = frozenset(("a", "an", "the"))
 _BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"))
 
 Floats = npt.NDArray[np.float64]
@@ -136,7 +135,12 @@ class Reader:
         if not len(asked):
             return found
         texts = self._words_of(passages)
-        pairs, owners = _windowed(asked, texts)
+        pairs: list[Pair] = []
+        owners: list[tuple[int, int]] = []
+        for owner, text in enumerate(texts):
+            for first, end in windows(len(text)) if len(text) else ():
+                pairs.append((asked, text.take(slice(first, end))))
+                owners.append((owner, first))
         best = np.full(len(passages), -np.inf)
         none = np.full(len(passages), np.inf)
         for at, (first, last, lead, score, absent) in self._scored(pairs):
@@ -152,56 +156,10 @@ class Reader:
             for owner, (start, end, score, _) in enumerate(found)
         ]
 
-    def support(
-        self, question: str, passages: Sequence[str], answers: Sequence[str]
-    ) -> npt.NDArray[np.float64]:
-        """How well each passage supports each of some given answers, in view of all that it may answer.
-
-        Returns:
-            float64 (N, A), from 0 to 1: what the words of the reader's span and the given answer's are expected
-            to share, as F1; "no answer" shares nothing. Of a long passage the window that shares most.
-        """
-        self._forget_when_full()
-        asked = self.book.read([question[:MAX_QUESTION_CHARS]])[0]
-        asked = asked.take(slice(0, MAX_QUESTION_WORDS))
-        found = np.zeros((len(passages), len(answers)))
-        if not len(asked):
-            return found
-        texts = self._words_of(passages)
-        wanted = [self._compared(words) for words in self.book.read(answers)]
-        pairs, owners = _windowed(asked, texts)
-        for at, spans, none in self._tables(pairs):
-            likely = span_chances(spans[: len(pairs[at][1])], none)
-            counted, keys = self._counted(pairs[at][1])
-            for answer, given in enumerate(wanted):
-                is_given = counted & np.isin(keys, given)
-                shared = expected_f1(likely, counted, is_given, len(given))
-                owner = owners[at][0]
-                found[owner, answer] = max(found[owner, answer], shared)
-        return found
-
-    def _compared(self, words: TextWords) -> npt.NDArray[np.int32]:
-        is_counted, keys = self._counted(words)
-        return keys[is_counted]
-
-    def _counted(self, words: TextWords) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int32]]:
-        """Which words count when answers are compared, and what each is compared by."""
-        marks = self.book.looks[words.words, MARK] > 0
-        articles = np.array([self.book.texts[at].lower() in ARTICLES for at in words.words], bool)
-        is_counted = ~(marks | articles)
-        return is_counted, self.book.lowers[words.words]
-
     def _scored(
         self, pairs: Sequence[Pair]
     ) -> Iterator[tuple[int, tuple[int, int, float, float, float]]]:
         """For each pair, by its place: first and last word, lead over none, log-odds of span and none."""
-        for place, spans, none in self._tables(pairs):
-            yield place, best_span(spans, none)
-
-    def _tables(
-        self, pairs: Sequence[Pair]
-    ) -> Iterator[tuple[int, npt.NDArray[np.float32], float]]:
-        """For each pair, by its place: scores of spans by first word of the passage and length, and of none."""
         lengths = np.array([row_length(pair) for pair in pairs], np.int64)
         for length in np.unique(lengths):
             places = np.flatnonzero(lengths == length)
@@ -211,7 +169,10 @@ class Reader:
                 rows = lay_out_pairs(self.book, [pairs[place] for place in chosen], int(length))
                 spans, none = self._network.score(rows, self.book.vectors)
                 for row, place in enumerate(chosen):
-                    yield int(place), spans[row, rows.firsts[row] :], float(none[row])
+                    best = best_span(spans[row], float(none[row]))
+                    first, last, lead, score, absent = best
+                    moved = int(rows.firsts[row])
+                    yield int(place), (first - moved, last - moved, lead, score, absent)
 
     def _words_of(self, passages: Sequence[str]) -> list[TextWords]:
         new = [text for text in dict.fromkeys(passages) if text not in self._remembered]
@@ -228,53 +189,6 @@ class Reader:
             self._remembered.clear()
             self._remembered_chars = 0
             self.book.clear()
-
-
-def _windowed(
-    asked: TextWords, texts: Sequence[TextWords]
-) -> tuple[list[Pair], list[tuple[int, int]]]:
-    """The question with every window of every text; which text each is of, and its first word there."""
-    places = [
-        (owner, first, end)
-        for owner, text in enumerate(texts)
-        for first, end in (windows(len(text)) if len(text) else ())
-    ]
-    pairs = [(asked, texts[owner].take(slice(first, end))) for owner, first, end in places]
-    return pairs, [(owner, first) for owner, first, _ in places]
-
-
-def span_chances(spans: npt.NDArray[np.float32], none: float) -> Floats:
-    """How likely each span is the answer, float64 (L, S); what is missing from 1 is the chance of none."""
-    scores = spans.astype(np.float64)
-    most = max(float(scores.max()), none)
-    shares = np.exp(scores - most)
-    return np.asarray(shares / (shares.sum() + np.exp(none - most)))
-
-
-def expected_f1(
-    likely: Floats,
-    is_counted: npt.NDArray[np.bool_],
-    is_given: npt.NDArray[np.bool_],
-    count: int,
-) -> float:
-    """Mean F1 of a span's words and an answer's.
-
-    Args:
-        likely: (L, S), chances of spans by first word and length.
-        is_counted: (L,), words that are compared.
-        is_given: (L,), those of them that stand in the answer.
-        count: words of the answer.
-    """
-    L, S = likely.shape
-    ends = np.minimum(np.arange(L)[:, None] + np.arange(1, S + 1), L)
-    starts = np.arange(L)[:, None]
-    words, shared = (
-        np.concatenate(([0], np.cumsum(marks)))[ends]
-        - np.concatenate(([0], np.cumsum(marks)))[starts]
-        for marks in (is_counted, is_given)
-    )
-    f1 = 2 * np.minimum(shared, count) / np.maximum(words + count, 1)
-    return float((likely * f1).sum())
 
 
 def best_span(spans: npt.NDArray[np.float32], none: float) -> tuple[int, int, float, float, float]:

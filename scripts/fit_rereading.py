@@ -13,9 +13,11 @@ weights on all. Nothing after 2024 is read.
 import argparse
 import functools
 import json
+import multiprocessing
 import sys
 import tempfile
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +29,7 @@ import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
 from agent.questions import parse_question
-from agent.quiz import Row, Weeks, read_quiz
+from agent.quiz import Quiz, Row, Weeks, read_quiz
 from agent.realtimeqa_scores import (
     RIGHT_F1,
     auroc,
@@ -74,14 +76,11 @@ class Table:
 def main() -> int:
     """Fit, write, print the report."""
     options = _options()
-    encoder = load_encoder()
-    reader = load_reader(encoder=encoder)
-    weeks = Weeks(YEAR, YEAR, options.every)
-    answerability = Answerability.load()
-    tables = list(_tables(options.data, weeks, reader, answerability, encoder))
-    tables += _encyclopedia(options.data / SELQA, reader, answerability, encoder)
+    tables = _all_tables(options.data, Weeks(YEAR, YEAR, options.every))
     likely, right = _held_out(tables, options.seed)
-    made = replace(_fit(tables, options.seed), reader=reader.name, curve=_curve(likely, right))
+    made = _fit(tables, options.seed)
+    reader = load_reader(encoder=load_encoder()).name
+    made = replace(made, reader=reader, curve=_curve(likely, right))
     report = {
         "command": "scripts/fit_rereading.py",
         "year": YEAR,
@@ -114,23 +113,58 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _tables(
-    data: Path, weeks: Weeks, reader: Reader, answerability: Answerability, encoder: Encoder
-) -> Iterator[Table]:
-    """Each week's questions of its own sentences, and those of the week that follows."""
-    quiz = read_quiz(data, weeks)
-    for number, week in enumerate(quiz.weeks):
-        passages = [p for row in quiz.articles.get(week, ()) for p in _sentences(row)]
-        following = quiz.weeks[number + 1 : number + 2]
-        with tempfile.TemporaryDirectory() as folder:
-            corpus = Corpus(passages, encoder, Path(folder))
-            asking = _Asking(corpus, reader, answerability)
-            for row in quiz.questions[week]:
-                yield asking.table(row, fold=number % FOLDS, is_known=True)
-            for row in (row for later in following for row in quiz.questions[later]):
-                yield asking.table(row, fold=(number + 1) % FOLDS, is_known=False)
-            corpus.close()
-        print(week, len(passages), "sentences", flush=True, file=sys.stderr)
+def _all_tables(data: Path, weeks: Weeks) -> list[Table]:
+    """What is read for every question; the weeks are shared by the cores."""
+    count = len(read_quiz(data, weeks).weeks)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(
+        initializer=_start, initargs=(data, weeks), mp_context=context
+    ) as pool:
+        encyclopedia = pool.submit(_encyclopedia)
+        tables = [table for part in pool.map(_tables, range(count)) for table in part]
+        return tables + encyclopedia.result()
+
+
+@dataclass(frozen=True, slots=True)
+class _Judges:
+    """What a process reads and asks with."""
+
+    data: Path
+    quiz: Quiz
+    encoder: Encoder
+    reader: Reader
+    answerability: Answerability
+
+
+_judges: _Judges
+
+
+def _start(data: Path, weeks: Weeks) -> None:
+    global _judges
+    encoder = load_encoder()
+    reader = load_reader(encoder=encoder)
+    _judges = _Judges(data, read_quiz(data, weeks), encoder, reader, Answerability.load())
+
+
+def _tables(number: int) -> list[Table]:
+    """A week's questions of its own sentences, and those of the week that follows."""
+    quiz = _judges.quiz
+    week, following = quiz.weeks[number], quiz.weeks[number + 1 : number + 2]
+    passages = [p for row in quiz.articles.get(week, ()) for p in _sentences(row)]
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = Corpus(passages, _judges.encoder, Path(folder))
+        asking = _Asking(corpus, _judges.reader, _judges.answerability)
+        tables = [
+            asking.table(row, fold=number % FOLDS, is_known=True) for row in quiz.questions[week]
+        ]
+        tables += [
+            asking.table(row, fold=(number + 1) % FOLDS, is_known=False)
+            for later in following
+            for row in quiz.questions[later]
+        ]
+        corpus.close()
+    print(week, len(passages), "sentences", flush=True, file=sys.stderr)
+    return tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,18 +192,17 @@ class _Asking:
         return Table(features, is_right, fold, QUIZ, is_known)
 
 
-def _encyclopedia(
-    path: Path, reader: Reader, answerability: Answerability, encoder: Encoder
-) -> Iterator[Table]:
+def _encyclopedia() -> list[Table]:
     """Questions whose answering sentences are known, asked of all sentences."""
-    rows = list(read_rows(path))[::ENCYCLOPEDIA_EVERY]
+    rows = list(read_rows(_judges.data / SELQA))[::ENCYCLOPEDIA_EVERY]
+    tables = []
     places: dict[tuple[str, str], int] = {}
     for row in rows:
         for text in row["cands"]:
             places.setdefault((row["title"], text), len(places))
     passages = [Passage(text, title, None, title, place) for (title, text), place in places.items()]
     with tempfile.TemporaryDirectory() as folder:
-        corpus = Corpus(passages, encoder, Path(folder))
+        corpus = Corpus(passages, _judges.encoder, Path(folder))
         for row in rows:
             number = crc32(row["q"].encode())
             right = {places[row["title"], row["cands"][at]] for at in row["answers"]}
@@ -177,15 +210,16 @@ def _encyclopedia(
             asked, ranked = corpus.rank(
                 parse_question(row["q"]),
                 asked_at=None,
-                answerability=answerability,
+                answerability=_judges.answerability,
                 withheld=functools.partial(_stands_in, hidden),
             )
             if ranked:
-                _, features = read_again(reader, asked, ranked[:READ])
+                _, features = read_again(_judges.reader, asked, ranked[:READ])
                 is_right = np.array([one.fact.start_char in right for one in ranked[:READ]])
                 fold = number // 2 % FOLDS
-                yield Table(features, is_right, fold, ENCYCLOPEDIA, not hidden)
+                tables.append(Table(features, is_right, fold, ENCYCLOPEDIA, not hidden))
         corpus.close()
+    return tables
 
 
 def _sentences(row: Row) -> list[Passage]:

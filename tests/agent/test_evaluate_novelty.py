@@ -141,7 +141,7 @@ def test_other_name_is_of_as_many_words_and_strange_to_the_article():
 def test_syndicated_copy_is_the_article_in_another_dress():
     original = article("LUND (Agency) - One is here. Two is.\n\nThree is cut.\n\nFour stays.")
     copy = syndicated_copy(original)
-    assert copy.text == "By a Staff Writer\n \nOne is here.  Two is.\n \nFour stays.\n"
+    assert copy.text == "By a Staff Writer\n\nOne is here. Two is.\n\nFour stays."
     assert copy.id == content_id(copy.url) != original.id
     assert copy.publisher != original.publisher
     assert copy.published_at == NOON + timedelta(hours=1)

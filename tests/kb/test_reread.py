@@ -21,7 +21,7 @@ PASSAGES = [
     Passage("The harbour bridge cost forty million crowns to build.", "Money"),
     *(
         Passage(f"Ship number {number} left the harbour on Monday.", "Ships")
-        for number in range(12)
+        for number in range(READ)
     ),
 ]
 

@@ -34,6 +34,13 @@ def test_same_words_say_the_same(other):
     assert (twin.place, twin.rival) == (None, "")
 
 
+def test_many_small_words_say_the_same_only_where_none_is_another():
+    said = "“We have to do it, we have to be serious,” Costa said."
+    assert find_twin(spoken(said), spoken(said.replace("“", '"').replace("”", '"'))) is not None
+    assert find_twin(spoken(said), spoken(said.replace("we have", "they have"))) is None
+    assert find_twin(spoken("“No,” Costa said."), spoken("“No,” Costa said.")) is None
+
+
 @pytest.mark.parametrize(
     ("ours", "theirs", "rival"),
     [
