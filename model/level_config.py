@@ -1,0 +1,41 @@
+"""Settings of the language model of levels, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class LevelConfig:
+    """What a model of levels is: level l has a state for every 2**l characters and predicts the next so many."""
+
+    alphabet: int
+    """Characters."""
+    widths: tuple[int, ...] = (96, 128, 192, 256)
+    """Of the states, by level."""
+    layers: tuple[int, ...] = (1, 1, 1, 2)
+    """Blocks on the way up, by level."""
+    code_widths: tuple[int, ...] = (64, 128, 128, 128)
+    """Of what is predicted, by level."""
+    head_width: int = 32
+    reach: int = 4
+    """Characters before each that the lowest level's convolutions see, beside itself."""
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that do not go together."""
+        lists = (self.widths, self.layers, self.code_widths)
+        numbers = (self.alphabet, self.head_width, self.reach, *sum(lists, ()))
+        if min(numbers) < 1 or len({len(each) for each in lists}) > 1 or self.head_width % 2:
+            raise ValueError(f"sizes of the levels do not go together: {self}")
+        if any(width % self.head_width for width in self.widths[1:]):
+            raise ValueError(f"a level's width must be some heads of {self.head_width}: {self}")
+
+    @property
+    def levels(self) -> int:
+        """How many there are."""
+        return len(self.widths)
+
+    @property
+    def stride(self) -> int:
+        """Characters of the highest level's states; a text's length is a multiple of it."""
+        return int(2 ** (self.levels - 1))

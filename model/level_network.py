@@ -1,0 +1,171 @@
+"""The language model of levels while it is trained: characters in, on every level the code of what comes next out.
+
+The lowest level sees a few characters back by gated convolutions. Two states of a level are pooled into one of the
+next, which looks back by causal attention with rotary positions. On the way down each level is told what the one above
+knew when its latest block was complete. A state knows the characters up to the end of its own block, and no later one.
+
+Shapes: B rows, T characters, L blocks of a level, C width of its states, H heads, D = C / H.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from model.level_config import LevelConfig
+from model.transformer import ROTARY_BASE, RMSNorm
+
+MLP_FACTOR = 8 / 3
+MLP_STEP = 16
+
+
+class GatedMlp(nn.Module):
+    """SwiGLU (Shazeer 2020) behind a norm, added to what it was given."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        inner = round(width * MLP_FACTOR / MLP_STEP) * MLP_STEP
+        self.norm = RMSNorm(width)
+        self.gate, self.up = (nn.Linear(width, inner, bias=False) for _ in range(2))
+        self.down = nn.Linear(inner, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, L, C) to (B, L, C)."""
+        y = self.norm(x)
+        out: Tensor = x + self.down(functional.silu(self.gate(y)) * self.up(y))
+        return out
+
+
+class NearBlock(nn.Module):
+    """A gated convolution over the last few states, and a feed-forward half."""
+
+    def __init__(self, width: int, reach: int) -> None:
+        super().__init__()
+        self.norm = RMSNorm(width)
+        self.near = nn.Parameter(torch.randn(reach + 1, width) * (reach + 1) ** -0.5)
+        self.gate, self.out = (nn.Linear(width, width, bias=False) for _ in range(2))
+        self.mlp = GatedMlp(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, L, C) to (B, L, C)."""
+        y = self.norm(x)
+        reach = len(self.near) - 1
+        padded = functional.pad(y, (0, 0, reach, 0)).transpose(1, 2)
+        near = functional.conv1d(padded, self.near.T[:, None], groups=y.shape[2]).transpose(1, 2)
+        out: Tensor = self.mlp(x + self.out(near * torch.sigmoid(self.gate(y))))
+        return out
+
+
+class FarBlock(nn.Module):
+    """Causal attention to all blocks before, and a feed-forward half."""
+
+    def __init__(self, width: int, head_width: int) -> None:
+        super().__init__()
+        self.head_width = head_width
+        self.norm = RMSNorm(width)
+        self.q, self.k, self.v, self.o = (nn.Linear(width, width, bias=False) for _ in range(4))
+        self.mlp = GatedMlp(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, L, C) to (B, L, C)."""
+        B, L, C = x.shape
+        y = self.norm(x)
+        q, k, v = (
+            part(y).view(B, L, -1, self.head_width).transpose(1, 2)
+            for part in (self.q, self.k, self.v)
+        )
+        turns = _turns(L, self.head_width, x.device)
+        found = functional.scaled_dot_product_attention(
+            _turned(q, turns), _turned(k, turns), v, is_causal=True
+        )
+        out: Tensor = self.mlp(x + self.o(found.transpose(1, 2).reshape(B, L, C)))
+        return out
+
+
+class LevelNetwork(nn.Module):
+    """Characters to what each level predicts."""
+
+    def __init__(self, config: LevelConfig) -> None:
+        """Set up with random weights."""
+        super().__init__()
+        self.config = config
+        widths = config.widths
+        self.characters = nn.Embedding(config.alphabet, widths[0])
+        self.up = nn.ModuleList(
+            nn.Sequential(
+                *(
+                    FarBlock(width, config.head_width) if level else NearBlock(width, config.reach)
+                    for _ in range(config.layers[level])
+                )
+            )
+            for level, width in enumerate(widths)
+        )
+        self.pools = nn.ModuleList(
+            nn.Linear(2 * below, width, bias=False) for below, width in itertools.pairwise(widths)
+        )
+        self.told = nn.ModuleList(
+            nn.Linear(above, width, bias=False) for width, above in itertools.pairwise(widths)
+        )
+        self.last = NearBlock(widths[0], config.reach)
+        self.norms = nn.ModuleList(RMSNorm(width) for width in widths)
+        self.heads = nn.ModuleList(
+            nn.Linear(width, code_width)
+            for width, code_width in zip(widths, config.code_widths, strict=True)
+        )
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Linear):
+                deep = 0.5 if name.endswith((".o", ".out", ".down")) else 1.0
+                deep = 0.1 if name.startswith("heads.") else deep  # at first nothing is claimed
+                nn.init.normal_(module.weight, std=deep * module.in_features**-0.5)
+        nn.init.normal_(self.characters.weight)
+
+    def forward(self, ids: Tensor) -> list[Tensor]:
+        """Predict on every level.
+
+        Args:
+            ids: int64 (B, T), T a multiple of the stride.
+
+        Returns:
+            By level l (B, T / 2**l, code width): what block j's place says of block j + 1.
+
+        Raises:
+            ValueError: the length is no multiple of the stride.
+        """
+        if ids.shape[1] % self.config.stride:
+            raise ValueError(f"{ids.shape[1]} characters are no multiple of {self.config.stride}")
+        states = [self.up[0](self.characters(ids))]
+        for pool, blocks in zip(self.pools, list(self.up)[1:], strict=True):
+            B, L, C = states[-1].shape
+            states.append(blocks(pool(states[-1].reshape(B, L // 2, 2 * C))))
+        for level in range(self.config.levels - 2, -1, -1):
+            above = _at_latest(self.told[level](states[level + 1]))
+            states[level] = states[level] + above
+        states[0] = self.last(states[0])
+        return [
+            head(norm(state))
+            for state, norm, head in zip(states, self.norms, self.heads, strict=True)
+        ]
+
+
+def _at_latest(above: Tensor) -> Tensor:
+    """For each block of a level what is known of the latest complete one above it, (B, L, C) to (B, 2 L, C)."""
+    shifted = functional.pad(above, (0, 0, 1, 0))  # before the first one is complete: nothing
+    return shifted.repeat_interleave(2, dim=1)[:, 1:-1]
+
+
+def _turns(length: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Rotary angles of a head (Su et al. 2021), cosine and sine, (L, D / 2)."""
+    exponents = torch.arange(0, width, 2, dtype=torch.float32, device=device) / width
+    places = torch.arange(length, dtype=torch.float32, device=device)
+    angles = places[:, None] * ROTARY_BASE**-exponents
+    return angles.cos(), angles.sin()
+
+
+def _turned(x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
+    """Turn heads (B, H, L, D) by their places."""
+    left, right = x.chunk(2, dim=-1)
+    cos, sin = (part.to(x.dtype) for part in turns)
+    return torch.cat((left * cos - right * sin, right * cos + left * sin), dim=-1)
