@@ -3,11 +3,11 @@
     python scripts/fit_rereading.py --data DIR [--every N] [--out kb/rereading.json] [--plot FILE]
 
 News quizzes of 2024, a year that neither the reader nor the answerability was fitted on, are asked twice: of all
-sentences of their week's articles, a few of which answer, and of those of the week before, none of which does. SelQA's
-questions on an encyclopedia, as a reader would ask, are asked of all its sentences, half of them with those that answer
-withheld. The quiz weighs twice as much: news is what is asked about, and SelQA says which sentence answers, not where.
-Weeks and questions are parted into folds: each is measured by weights that were fitted on the others, and the shipped
-weights on all. Nothing after 2024 is read.
+sentences of their week's articles, a few of which answer, and of those of the week before, none of which does; with
+`--before`, of some weeks more at once. SelQA's questions on an encyclopedia, as a reader would ask, are asked of all
+its sentences, half of them with those that answer withheld. The quiz weighs twice as much: news is what is asked about,
+and SelQA says which sentence answers, not where. Weeks and questions are parted into folds: each is measured by weights
+that were fitted on the others, and the shipped weights on all. Nothing after 2024 is read.
 """
 
 import argparse
@@ -76,7 +76,7 @@ class Table:
 def main() -> int:
     """Fit, write, print the report."""
     options = _options()
-    tables = _all_tables(options.data, Weeks(YEAR, YEAR, options.every))
+    tables = _all_tables(options.data, Weeks(YEAR, YEAR, options.every), options.before)
     likely, right = _held_out(tables, options.seed)
     made = _fit(tables, options.seed)
     reader = load_reader(encoder=load_encoder()).name
@@ -85,6 +85,7 @@ def main() -> int:
         "command": "scripts/fit_rereading.py",
         "year": YEAR,
         "every": options.every,
+        "before": options.before,
         "seed": options.seed,
         "questions": len(tables),
         "measured": {
@@ -107,18 +108,21 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with `realtimeqa`")
     parser.add_argument("--every", type=int, default=1, help="only every N-th week")
+    parser.add_argument(
+        "--before", type=int, default=0, help="weeks before each one that are held as well"
+    )
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--out", type=Path, default=ROOT / "kb" / "rereading.json")
     parser.add_argument("--plot", type=Path, help="PNG of reliability and of risk and coverage")
     return parser.parse_args()
 
 
-def _all_tables(data: Path, weeks: Weeks) -> list[Table]:
+def _all_tables(data: Path, weeks: Weeks, before: int) -> list[Table]:
     """What is read for every question; the weeks are shared by the cores."""
     count = len(read_quiz(data, weeks).weeks)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        initializer=_start, initargs=(data, weeks), mp_context=context
+        initializer=_start, initargs=(data, weeks, before), mp_context=context
     ) as pool:
         encyclopedia = pool.submit(_encyclopedia)
         tables = [table for part in pool.map(_tables, range(count)) for table in part]
@@ -131,6 +135,7 @@ class _Judges:
 
     data: Path
     quiz: Quiz
+    before: int
     encoder: Encoder
     reader: Reader
     answerability: Answerability
@@ -139,18 +144,20 @@ class _Judges:
 _judges: _Judges
 
 
-def _start(data: Path, weeks: Weeks) -> None:
+def _start(data: Path, weeks: Weeks, before: int) -> None:
     global _judges
     encoder = load_encoder()
     reader = load_reader(encoder=encoder)
-    _judges = _Judges(data, read_quiz(data, weeks), encoder, reader, Answerability.load())
+    _judges = _Judges(data, read_quiz(data, weeks), before, encoder, reader, Answerability.load())
 
 
 def _tables(number: int) -> list[Table]:
     """A week's questions of its own sentences, and those of the week that follows."""
     quiz = _judges.quiz
     week, following = quiz.weeks[number], quiz.weeks[number + 1 : number + 2]
-    passages = [p for row in quiz.articles.get(week, ()) for p in _sentences(row)]
+    held = quiz.weeks[max(number - _judges.before, 0) : number + 1]
+    articles = {row["url"]: row for each in held for row in quiz.articles.get(each, ())}
+    passages = [passage for row in articles.values() for passage in _sentences(row)]
     with tempfile.TemporaryDirectory() as folder:
         corpus = Corpus(passages, _judges.encoder, Path(folder))
         asking = _Asking(corpus, _judges.reader, _judges.answerability)
