@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.ask_config import AskConfig
+from model.rotary import Turns, turned, turns_of
 
-ROTARY_BASE = 10_000.0
 NORM_EPS = 1e-5
 
 
@@ -51,7 +51,7 @@ class AskBlock(nn.Module):
         self.down = nn.Linear(config.mlp_width, C, bias=False)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
+    def forward(self, x: Tensor, turns: Turns) -> Tensor:
         """(B, T, C) to (B, T, C)."""
         x = x + self._near(self.near_norm(x))
         x = x + self.dropout(self._attention(self.attention_norm(x), turns))
@@ -68,11 +68,11 @@ class AskBlock(nn.Module):
             out = torch.addcmul(out, padded[:, offset : offset + x.shape[1]], weights[offset])
         return out
 
-    def _attention(self, x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
+    def _attention(self, x: Tensor, turns: Turns) -> Tensor:
         B, T, C = x.shape
         H, K, D = self.heads, self.kv_heads, self.head_width
-        q = _turned(self.q(x).view(B, T, H, D), turns).transpose(1, 2)
-        k = _turned(self.k(x).view(B, T, K, D), turns).transpose(1, 2)
+        q = turned(self.q(x).view(B, T, H, D), turns).transpose(1, 2)
+        k = turned(self.k(x).view(B, T, K, D), turns).transpose(1, 2)
         v = self.v(x).view(B, T, K, D).transpose(1, 2)
         # The heads that share a key lie next to each other.
         k, v = k.repeat_interleave(H // K, dim=1), v.repeat_interleave(H // K, dim=1)
@@ -112,7 +112,7 @@ class AskNetwork(nn.Module):
             (B, T, V), of the type that the products are computed in.
         """
         x = self.dropout(functional.embedding(ids, self.characters))
-        turns = _turns(ids.shape[1], self.config.n_embd // self.config.n_head, ids.device)
+        turns = turns_of(ids.shape[1], self.config.n_embd // self.config.n_head, ids.device)
         for block in self.blocks:
             x = block(x, turns)
         states = self.out_norm(x) * self.config.n_embd**-0.5
@@ -130,18 +130,3 @@ def question_loss(scores: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
     targets, counted = ids[:, 1:].flatten(), weights[:, 1:].flatten()
     each = functional.cross_entropy(scores[:, :-1].flatten(0, 1).float(), targets, reduction="none")
     return (each * counted).sum() / counted.sum().clamp(min=1e-6)
-
-
-def _turns(length: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Rotary angles of a head (Su et al. 2021), cosine and sine, (T, 1, D / 2)."""
-    exponents = torch.arange(0, width, 2, dtype=torch.float32, device=device) / width
-    places = torch.arange(length, dtype=torch.float32, device=device)
-    angles = places[:, None] * ROTARY_BASE**-exponents
-    return angles.cos()[:, None], angles.sin()[:, None]
-
-
-def _turned(x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn heads (B, T, H, D) by their places."""
-    left, right = x.chunk(2, dim=-1)
-    cos, sin = (part.to(x.dtype) for part in turns)
-    return torch.cat((left * cos - right * sin, right * cos + left * sin), dim=-1)

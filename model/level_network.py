@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.level_config import LevelConfig
-from model.transformer import ROTARY_BASE, RMSNorm
+from model.rotary import turned, turns_of
+from model.transformer import RMSNorm
 
 MLP_FACTOR = 8 / 3
 MLP_STEP = 16
@@ -73,14 +74,10 @@ class FarBlock(nn.Module):
         """(B, L, C) to (B, L, C)."""
         B, L, C = x.shape
         y = self.norm(x)
-        q, k, v = (
-            part(y).view(B, L, -1, self.head_width).transpose(1, 2)
-            for part in (self.q, self.k, self.v)
-        )
-        turns = _turns(L, self.head_width, x.device)
-        found = functional.scaled_dot_product_attention(
-            _turned(q, turns), _turned(k, turns), v, is_causal=True
-        )
+        q, k, v = (part(y).view(B, L, -1, self.head_width) for part in (self.q, self.k, self.v))
+        turns = turns_of(L, self.head_width, x.device)
+        q, k, v = (part.transpose(1, 2) for part in (turned(q, turns), turned(k, turns), v))
+        found = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
         out: Tensor = self.mlp(x + self.o(found.transpose(1, 2).reshape(B, L, C)))
         return out
 
@@ -154,18 +151,3 @@ def _at_latest(above: Tensor) -> Tensor:
     """For each block of a level what is known of the latest complete one above it, (B, L, C) to (B, 2 L, C)."""
     shifted = functional.pad(above, (0, 0, 1, 0))  # before the first one is complete: nothing
     return shifted.repeat_interleave(2, dim=1)[:, 1:-1]
-
-
-def _turns(length: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Rotary angles of a head (Su et al. 2021), cosine and sine, (L, D / 2)."""
-    exponents = torch.arange(0, width, 2, dtype=torch.float32, device=device) / width
-    places = torch.arange(length, dtype=torch.float32, device=device)
-    angles = places[:, None] * ROTARY_BASE**-exponents
-    return angles.cos(), angles.sin()
-
-
-def _turned(x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn heads (B, H, L, D) by their places."""
-    left, right = x.chunk(2, dim=-1)
-    cos, sin = (part.to(x.dtype) for part in turns)
-    return torch.cat((left * cos - right * sin, right * cos + left * sin), dim=-1)

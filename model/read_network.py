@@ -23,8 +23,9 @@ from model.read_config import ReaderConfig
 from model.read_features import FEATURES
 from model.read_layout import PADDING, Rows
 from model.read_words import NAME_TAGS
+from model.rotary import Turns, turned, turns_of
 from model.span_head import IMPOSSIBLE, SpanHead, set_small
-from model.transformer import ROTARY_BASE, RMSNorm, SwiGLU
+from model.transformer import RMSNorm, SwiGLU
 
 VECTOR_SIZE = 16.0
 """Word vectors of length one are multiplied by this: their numbers are then about one."""
@@ -75,11 +76,11 @@ class ReadAttention(nn.Module):
         self.heads = heads
         self.q, self.k, self.v, self.o = (nn.Linear(width, width, bias=False) for _ in range(4))
 
-    def forward(self, x: Tensor, turns: tuple[Tensor, Tensor], is_filled: Tensor) -> Tensor:
+    def forward(self, x: Tensor, turns: Turns, is_filled: Tensor) -> Tensor:
         """(B, L, C) to (B, L, C)."""
         B, L, C = x.shape
         shape = (B, L, self.heads, C // self.heads)
-        q, k = (_turned(part(x).view(shape), turns).transpose(1, 2) for part in (self.q, self.k))
+        q, k = (turned(part(x).view(shape), turns).transpose(1, 2) for part in (self.q, self.k))
         v = self.v(x).view(shape).transpose(1, 2)
         seen = is_filled[:, None, None]
         found = functional.scaled_dot_product_attention(q, k, v, attn_mask=seen)
@@ -101,7 +102,7 @@ class ReadBlock(nn.Module):
         self.mlp = SwiGLU(trunk)
         self.dropout = SharedDropout(dropout)
 
-    def forward(self, x: Tensor, turns: tuple[Tensor, Tensor], is_filled: Tensor) -> Tensor:
+    def forward(self, x: Tensor, turns: Turns, is_filled: Tensor) -> Tensor:
         """(B, L, C) to (B, L, C)."""
         # As an image of one line whose channels come last, the convolution takes a third of the time.
         line = (self.near_norm(x) * is_filled[:, :, None]).transpose(1, 2)[:, :, None]
@@ -155,7 +156,9 @@ class ReadNetwork(SpanHead):
             vectors: float32 (V, D), of the book's words.
         """
         is_filled = rows.sides != PADDING
-        turns = _turns(rows.sides, self.config.n_embd // self.config.n_head)
+        turns = turns_of(
+            rows.sides.shape[1], self.config.n_embd // self.config.n_head, rows.sides.device
+        )
         x = self.enter(rows, vectors[rows.words]) * is_filled[:, :, None]
         for block in self.blocks:
             x = block(x, turns, is_filled)
@@ -175,18 +178,3 @@ class ReadNetwork(SpanHead):
         tags = self.part[rows.parts] + self.name[rows.names]
         out: Tensor = own + tags + self.feature(rows.features)
         return out
-
-
-def _turns(sides: Tensor, width: int) -> tuple[Tensor, Tensor]:
-    """Rotary angles of a head (Su et al. 2021) at the places of (B, L), cosine and sine, (L, 1, D / 2)."""
-    exponents = torch.arange(0, width, 2, dtype=torch.float32, device=sides.device) / width
-    places = torch.arange(sides.shape[1], dtype=torch.float32, device=sides.device)
-    angles = places[:, None] * ROTARY_BASE**-exponents
-    return angles.cos()[:, None], angles.sin()[:, None]
-
-
-def _turned(x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn heads (B, L, H, D) by their positions."""
-    left, right = x.chunk(2, dim=-1)
-    cos, sin = turns
-    return torch.cat((left * cos - right * sin, right * cos + left * sin), dim=-1)
