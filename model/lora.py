@@ -121,7 +121,7 @@ class AdaptedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Inputs (..., I) to outputs (..., O)."""
-        base: Tensor = _FrozenProduct.apply(x, self.base, self.bias)  # type: ignore[no-untyped-call]
+        base: Tensor = _FrozenProduct.apply(x, self.base, self.bias)  # type: ignore[no-untyped-call]  # torch leaves it without types
         learned = functional.linear(functional.linear(self.dropout(x), self.down), self.up)
         return base + learned * self.factor
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,7 +22,7 @@ HEAD_FASTER = 10
 """The teacher's encoder knows its trade: its head, which does not, learns so many times as fast."""
 
 
-class _Trainer(AveragedTrainer[NetworkT]):
+class _Trainer(AveragedTrainer[NetworkT], ABC):
     """What both have in common: steps in two rises of the learning rate."""
 
     def __init__(
@@ -53,9 +54,9 @@ class _Trainer(AveragedTrainer[NetworkT]):
         """Minus the log of what the right spans get, mean of a batch that is on the device."""
         return span_loss(*self.scores(batch), batch.right)
 
+    @abstractmethod
     def scores(self, batch: ReadBatch) -> tuple[Tensor, Tensor]:
         """Scores of a batch that is on the device, see `SpanHead.score`."""
-        raise NotImplementedError
 
 
 class TeacherTrainer(_Trainer[TeacherNetwork]):

@@ -166,6 +166,13 @@ def test_long_passages_are_cut_into_windows_that_overlap() -> None:
     assert all(after[0] < before[1] for before, after in itertools.pairwise(cut))
 
 
+@pytest.mark.parametrize("span", [") sells a bakery", "sells a bakery ("])
+def test_a_lone_bracket_is_no_part_of_an_answer(span: str) -> None:
+    passage = f"Paul (born 1950{span} in Porto)."
+    start, end = trimmed(passage, passage.index(span), passage.index(span) + len(span))
+    assert passage[start:end] == "sells a bakery"
+
+
 def test_log_odds_by_hand() -> None:
     spans = np.array([[0.0, 1.0], [-1e9, -1e9]], np.float32)
     first, last, lead, score, absent = best_span(spans, none=2.0)
