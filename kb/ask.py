@@ -244,12 +244,15 @@ class Asker:
     def _rivals(
         self, connection: Connection, asked: Asked, best: Match, window: Window
     ) -> list[Match]:
-        """The facts in conflict with the best one, as far as they were known."""
+        """The facts in conflict with the best one, as far as they were known; read beside it, as rivals are."""
         linked = sql_facts.linked(connection, [best.fact.id]).get(best.fact.id, [])
-        seqs = sql_facts.seqs_of(connection, list(dict.fromkeys(linked)))
+        if not linked:
+            return []
+        seqs = sql_facts.seqs_of(connection, list(dict.fromkeys([best.fact.id, *linked])))
         read = self._shelf.reader.read(connection, seqs.values())
         admitted = [fact for fact in read.values() if window.admits(fact)]
-        facts = self._load(connection, [fact.id for fact in admitted], window)
+        rivals = [fact.id for fact in admitted if fact.id != best.fact.id]
+        facts = self._load(connection, rivals, window)
         scored = self._reread(asked, self._rank(connection, asked, admitted))
         return [match(asked, one, facts[one.fact.id]) for one in scored if one.fact.id in facts]
 
