@@ -1,6 +1,7 @@
 """The best facts read again: spans, features, probabilities, and the threshold for a risk."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kb import Answerability, AnswerKind, Question, Rereader, RereadWeights
+from kb import Answer, Answerability, AnswerKind, KnowledgeBase, Question, Rereader, RereadWeights
 from kb.answerability import NEVER
 from kb.calibrate import Corpus, Passage
+from kb.migrations import migrate
 from kb.reread import FEATURES, READ, read_again
 from kb.retrieve import Asked, Scored
+from kb.sql import open_engine
 
 QUESTION = Question("Who opened the harbour bridge?", AnswerKind.WHO)
 PASSAGES = [
@@ -46,6 +49,16 @@ class NameReader:
             held = at >= 0
             found.append(Found(max(at, 0), at + 14 if held else 0, 4.0 * held, -2.0 * held))
         return found
+
+
+class NumberReader:
+    """Finds the first number, everywhere as surely."""
+
+    name = "finds a number"
+
+    def read(self, question: str, passages: Sequence[str]) -> list[Found]:
+        found = [re.search(r"\d+", passage) for passage in passages]
+        return [Found(*one.span(), 4.0, -2.0) if one else Found(0, 0, 0.0, 2.0) for one in found]
 
 
 def asked_and_ranked(embedder, folder: Path, passages: list[Passage]) -> tuple[Asked, list[Scored]]:
@@ -104,6 +117,30 @@ def test_an_answer_is_less_likely_when_a_fact_that_says_the_same_is_gone(embedde
     alone = rereader.reread(*asked_and_ranked(embedder, tmp_path / "one", PASSAGES[1:3]))
     of_second = [next(o for o in r if o.fact.quote == PASSAGES[1].text) for r in (both, alone)]
     assert of_second[0].scores.probability > of_second[1].scores.probability
+
+
+def test_what_disputes_an_answer_is_no_surer_than_the_answer(
+    tmp_path, embedder, answerability, newsroom
+):
+    """It is read beside the answer: alone, a fact is ahead of nothing, and seems surer than it is."""
+    engine = open_engine(tmp_path, None)
+    migrate(engine, str(tmp_path))
+    rereader = Rereader(NumberReader(), weights(ahead=3.0))
+    with KnowledgeBase(
+        tmp_path, engine, None, embedder=embedder, answerability=answerability, rereader=rereader
+    ) as kb:
+        for day, number in ((1, "30"), (0, "12")):
+            quote = f"The flood in Porto Verde killed {number} people on Monday, police said."
+            article = newsroom.article([quote], publisher=f"Paper {day}", day=day)
+            asked = ("How many people were killed in the flood?", AnswerKind.HOW_MANY, number)
+            draft = newsroom.draft(article, quote, asked, names=["Porto Verde"])
+            newsroom.teach(kb, article, [draft])
+        question = Question("How many people were killed in the flood?", AnswerKind.HOW_MANY)
+        reply = kb.answer(question, threshold=0.0)
+    assert isinstance(reply, Answer)
+    [rival] = reply.conflicts
+    assert (reply.answer, rival.answer) == ("30", "12")
+    assert rival.scores.probability <= reply.probability
 
 
 def test_the_threshold_keeps_to_the_risk():
