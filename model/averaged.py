@@ -11,6 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from model.muon import Muon
+
 BETAS = 0.9, 0.98
 LARGEST_GRADIENT = 1.0
 YOUNG = 10
@@ -34,7 +36,7 @@ def rise_and_fall(rise: float, done: float) -> float:
 
 
 class AveragedTrainer(Generic[NetworkT]):
-    """Network, AdamW and the mean of the weights."""
+    """Network, AdamW, for some matrices Muon, and the mean of the weights."""
 
     def __init__(
         self,
@@ -44,6 +46,7 @@ class AveragedTrainer(Generic[NetworkT]):
         memory: float,
         seed: int,
         device: str,
+        matrices: dict[str, Any] | None = None,
     ) -> None:
         """Set up.
 
@@ -53,13 +56,18 @@ class AveragedTrainer(Generic[NetworkT]):
             memory: of the running mean, 0 to 1.
             seed: of what is left out in training.
             device: as torch names it.
+            matrices: a group that Muon moves, with `lr`, the peak of its learning rate.
         """
         self.device = torch.device(device)
         self.network = network.to(self.device)
         self.mean = {name: value.clone() for name, value in self.network.state_dict().items()}
         groups = [{**group, "peak": group["lr"]} for group in groups]
         fused = self.device.type == "cuda"
-        self.optimizer = torch.optim.AdamW(groups, betas=BETAS, fused=fused)
+        self.optimizers: list[torch.optim.Optimizer] = [
+            torch.optim.AdamW(groups, betas=BETAS, fused=fused)
+        ]
+        if matrices is not None:
+            self.optimizers.append(Muon([{**matrices, "peak": matrices["lr"]}]))
         self.memory, self.seed = memory, seed
         self.step = 0
 
@@ -79,12 +87,14 @@ class AveragedTrainer(Generic[NetworkT]):
         Returns:
             The loss, still on its device: to look at it is to wait for it.
         """
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["peak"] * share
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+            for group in optimizer.param_groups:
+                group["lr"] = group["peak"] * share
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves backward without types
         nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         memory = min(self.memory, (1 + self.step) / (YOUNG + self.step))
         with torch.no_grad():
             pairs = [
@@ -112,7 +122,7 @@ class AveragedTrainer(Generic[NetworkT]):
         return {
             "network": self.network.state_dict(),
             "mean": self.mean,
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "step": self.step,
         }
 
@@ -120,5 +130,6 @@ class AveragedTrainer(Generic[NetworkT]):
         """Take over a `state`."""
         self.network.load_state_dict(state["network"])
         self.mean = {name: value.to(self.device).clone() for name, value in state["mean"].items()}
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, found in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(found)
         self.step = int(state["step"])
