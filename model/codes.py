@@ -26,7 +26,7 @@ FloatArray = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
 
 MAP_WIDTH = 256
-SAMPLED_BLOCKS = 100_000
+SAMPLED_BLOCKS = 30_000
 """Of a text, to find the principal components of."""
 LEFT_OUT = 1
 """Components before the first one that is kept."""

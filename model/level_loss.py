@@ -2,7 +2,7 @@
 
 The codes are frozen (`codes.py`). A predicted vector's length is free: where many blocks may follow, the best
 prediction is their mean, which is short. On the lowest level the likeness to all characters' codes, scaled, is a
-distribution, whose entropy in bits is exact; above it a block is compared with the others of the batch.
+distribution, whose entropy in bits is exact; above it a block is compared with others of the batch.
 
 Shapes: B rows, T characters, L blocks of a level, V characters of the alphabet, D width of a level's codes.
 """
@@ -22,6 +22,8 @@ from model.codes import CodeKind, Codes
 
 CODE_SIZE = 4.0
 """Length of what is to be predicted: codes of length one are learned far more slowly."""
+COMPARED = 256
+"""Blocks of a batch that each of them is compared with, on every level but the lowest."""
 
 
 class FrozenCodes(nn.Module):
@@ -109,6 +111,9 @@ class LevelLoss(nn.Module):
         chars = 2**level
         following = ids.view(len(ids), -1, chars)[:, 1:].reshape(-1, chars)  # (B (L - 1), m)
         said = predicted[:, :-1].reshape(len(following), -1).float()
+        if level and len(following) > COMPARED:
+            chosen = torch.randperm(len(following), device=following.device)[:COMPARED]
+            following, said = following[chosen], said[chosen]
         if level == 0:
             table, place = self.codes[0](self.get_buffer("everything")), following[:, 0]
             scores = self.scores(said)

@@ -1,10 +1,12 @@
 """The language model of levels while it is trained: characters in, on every level the code of what comes next out.
 
+A character's vector is its own and, where there is a table of larger units (`unit_hash.py`), those of what ends there.
 The lowest level sees a few characters back by gated convolutions. Two states of a level are pooled into one of the
 next, which looks back by causal attention with rotary positions. On the way down each level is told what the one above
 knew when its latest block was complete. A state knows the characters up to the end of its own block, and no later one.
 
-Shapes: B rows, T characters, L blocks of a level, C width of its states, H heads, D = C / H.
+Shapes: B rows, T characters, K larger units that end at one, L blocks of a level, C width of its states, H heads,
+D = C / H.
 """
 
 from __future__ import annotations
@@ -26,8 +28,9 @@ MLP_STEP = 16
 class GatedMlp(nn.Module):
     """SwiGLU (Shazeer 2020) behind a norm, added to what it was given."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, dropout: float = 0.0) -> None:
         super().__init__()
+        self.dropout = nn.Dropout(dropout)
         inner = round(width * MLP_FACTOR / MLP_STEP) * MLP_STEP
         self.norm = RMSNorm(width)
         self.gate, self.up = (nn.Linear(width, inner, bias=False) for _ in range(2))
@@ -36,19 +39,20 @@ class GatedMlp(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, C) to (B, L, C)."""
         y = self.norm(x)
-        out: Tensor = x + self.down(functional.silu(self.gate(y)) * self.up(y))
+        out: Tensor = x + self.dropout(self.down(functional.silu(self.gate(y)) * self.up(y)))
         return out
 
 
 class NearBlock(nn.Module):
     """A gated convolution over the last few states, and a feed-forward half."""
 
-    def __init__(self, width: int, reach: int) -> None:
+    def __init__(self, width: int, reach: int, dropout: float = 0.0) -> None:
         super().__init__()
+        self.dropout = nn.Dropout(dropout)
         self.norm = RMSNorm(width)
         self.near = nn.Parameter(torch.randn(reach + 1, width) * (reach + 1) ** -0.5)
         self.gate, self.out = (nn.Linear(width, width, bias=False) for _ in range(2))
-        self.mlp = GatedMlp(width)
+        self.mlp = GatedMlp(width, dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, C) to (B, L, C)."""
@@ -56,19 +60,20 @@ class NearBlock(nn.Module):
         reach = len(self.near) - 1
         padded = functional.pad(y, (0, 0, reach, 0)).transpose(1, 2)
         near = functional.conv1d(padded, self.near.T[:, None], groups=y.shape[2]).transpose(1, 2)
-        out: Tensor = self.mlp(x + self.out(near * torch.sigmoid(self.gate(y))))
+        out: Tensor = self.mlp(x + self.dropout(self.out(near * torch.sigmoid(self.gate(y)))))
         return out
 
 
 class FarBlock(nn.Module):
     """Causal attention to all blocks before, and a feed-forward half."""
 
-    def __init__(self, width: int, head_width: int) -> None:
+    def __init__(self, width: int, head_width: int, dropout: float = 0.0) -> None:
         super().__init__()
+        self.dropout = nn.Dropout(dropout)
         self.head_width = head_width
         self.norm = RMSNorm(width)
         self.q, self.k, self.v, self.o = (nn.Linear(width, width, bias=False) for _ in range(4))
-        self.mlp = GatedMlp(width)
+        self.mlp = GatedMlp(width, dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, C) to (B, L, C)."""
@@ -78,23 +83,32 @@ class FarBlock(nn.Module):
         turns = turns_of(L, self.head_width, x.device)
         q, k, v = (part.transpose(1, 2) for part in (turned(q, turns), turned(k, turns), v))
         found = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
-        out: Tensor = self.mlp(x + self.o(found.transpose(1, 2).reshape(B, L, C)))
+        found = found.transpose(1, 2).reshape(B, L, C)
+        out: Tensor = self.mlp(x + self.dropout(self.o(found)))
         return out
 
 
 class LevelNetwork(nn.Module):
     """Characters to what each level predicts."""
 
-    def __init__(self, config: LevelConfig) -> None:
-        """Set up with random weights."""
+    def __init__(self, config: LevelConfig, *, dropout: float = 0.0) -> None:
+        """Set up with random weights.
+
+        Args:
+            config: sizes.
+            dropout: share of each half's output that is left out in training.
+        """
         super().__init__()
         self.config = config
         widths = config.widths
         self.characters = nn.Embedding(config.alphabet, widths[0])
+        self.units = nn.Embedding(config.rows, widths[0]) if config.rows else None
         self.up = nn.ModuleList(
             nn.Sequential(
                 *(
-                    FarBlock(width, config.head_width) if level else NearBlock(width, config.reach)
+                    FarBlock(width, config.head_width, dropout)
+                    if level
+                    else NearBlock(width, config.reach, dropout)
                     for _ in range(config.layers[level])
                 )
             )
@@ -106,7 +120,7 @@ class LevelNetwork(nn.Module):
         self.told = nn.ModuleList(
             nn.Linear(above, width, bias=False) for width, above in itertools.pairwise(widths)
         )
-        self.last = NearBlock(widths[0], config.reach)
+        self.last = NearBlock(widths[0], config.reach, dropout)
         self.norms = nn.ModuleList(RMSNorm(width) for width in widths)
         self.heads = nn.ModuleList(
             nn.Linear(width, code_width)
@@ -118,12 +132,15 @@ class LevelNetwork(nn.Module):
                 deep = 0.1 if name.startswith("heads.") else deep  # at first nothing is claimed
                 nn.init.normal_(module.weight, std=deep * module.in_features**-0.5)
         nn.init.normal_(self.characters.weight)
+        if self.units is not None:
+            nn.init.zeros_(self.units.weight)
 
-    def forward(self, ids: Tensor) -> list[Tensor]:
+    def forward(self, ids: Tensor, units: Tensor | None = None) -> list[Tensor]:
         """Predict on every level.
 
         Args:
             ids: int64 (B, T), T a multiple of the stride.
+            units: int64 (B, T, K), rows of the larger units that end at each character, where there is a table.
 
         Returns:
             By level l (B, T / 2**l, code width): what block j's place says of block j + 1.
@@ -133,7 +150,10 @@ class LevelNetwork(nn.Module):
         """
         if ids.shape[1] % self.config.stride:
             raise ValueError(f"{ids.shape[1]} characters are no multiple of {self.config.stride}")
-        states = [self.up[0](self.characters(ids))]
+        x = self.characters(ids)
+        if self.units is not None:
+            x = x + self.units(units).sum(dim=2)
+        states = [self.up[0](x)]
         for pool, blocks in zip(self.pools, list(self.up)[1:], strict=True):
             B, L, C = states[-1].shape
             states.append(blocks(pool(states[-1].reshape(B, L // 2, 2 * C))))
