@@ -1,0 +1,166 @@
+"""Text from the language model: character by character, or as many at once as it is sure of.
+
+A level that has just completed a block says which characters come next, 2, 4 or 8 of them. The highest one that is sure
+enough is heard; if none is, the lowest level's next character is taken. With `CHECKED` the lowest level then reads the
+whole block at once and keeps it as far as it would have written it itself: the text is the one that it writes alone,
+in fewer steps (self-speculation, Zhang and others 2023). With `FREE` the block is kept as it is.
+
+Shapes: L characters of a block.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from model.alphabet import Ids
+from model.predict import LanguageModel, Reading
+
+FloatArray = npt.NDArray[np.float32]
+
+BEGINNING = "\n"
+"""What an empty prompt is taken for: a text begins behind a line break."""
+
+
+class Climb(StrEnum):
+    """What the levels above the lowest one are good for."""
+
+    PLAIN = "plain"
+    """Nothing: one character a step."""
+    CHECKED = "checked"
+    FREE = "free"
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How a text is written."""
+
+    chars: int
+    """As many."""
+    climb: Climb = Climb.CHECKED
+    """Only at temperature 0 blocks can be checked: else one character a step."""
+    least_share: float = 0.3
+    """A level's block is heard when so many of such blocks are right."""
+    temperature: float = 0.0
+    """0 for the likeliest character always."""
+    top_p: float = 1.0
+    """Only the likeliest characters are drawn that have so much of the distribution together."""
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no text."""
+        if self.chars < 0 or self.temperature < 0 or not 0 < self.top_p <= 1:
+            raise ValueError(f"nothing can be written so: {self}")
+
+
+@dataclass(slots=True)
+class Written:
+    """A text and how it came about."""
+
+    text: str
+    steps: int
+    """Times the network read."""
+    heard: dict[int, int] = field(default_factory=dict)
+    """Blocks that were read, by their characters."""
+    kept: dict[int, int] = field(default_factory=dict)
+    """Characters of them that stayed, by the block's characters."""
+
+
+def write_on(model: LanguageModel, prompt: str, writing: Writing) -> Written:
+    """Write what may come after a prompt; the same prompt and seed give the same text.
+
+    Args:
+        model: a language model.
+        prompt: any text of any length; of a longer one than the model looks back over, the end counts.
+        writing: how.
+    """
+    writer = _Writer(model, prompt, writing)
+    while len(writer.ids) < writing.chars:
+        writer.step()
+    written = np.array(writer.ids[: writing.chars], np.int64)
+    return Written(model.alphabet.text(written), writer.steps, writer.heard, writer.kept)
+
+
+class _Writer:
+    def __init__(self, model: LanguageModel, prompt: str, writing: Writing) -> None:
+        self.model, self.writing = model, writing
+        self.random = np.random.default_rng(writing.seed)
+        self.ids: list[int] = []
+        self.steps = 0
+        self.heard: dict[int, int] = {}
+        self.kept: dict[int, int] = {}
+        self.reading: Reading = model.reading()
+        said = self.reading.read(model.alphabet.ids(prompt or BEGINNING))
+        self.next = self._choose(said[0][-1:])
+        self.above = self._fresh(said, begin=0)
+
+    def step(self) -> None:
+        """Read the next character, or a block that begins with it, and settle which one follows."""
+        block = self._block()
+        begin = self.reading.length
+        said = self.reading.read(np.array(block, np.uint8))
+        count = len(block)
+        if self._is_checked:
+            best = self.model.scores(said[0]).argmax(axis=1)
+            count = 1 + _agreeing(block[1:], best[:-1])
+            self.reading.take_back(len(block) - count)
+        self.steps += 1
+        self.heard[len(block)] = self.heard.get(len(block), 0) + 1
+        self.kept[len(block)] = self.kept.get(len(block), 0) + count
+        self.ids += block[:count]
+        self.next = self._choose(said[0][count - 1 : count])
+        self.above = self._fresh(said, begin)
+
+    @property
+    def _is_checked(self) -> bool:
+        return self.writing.climb is not Climb.FREE
+
+    def _block(self) -> list[int]:
+        """What the highest level says that is sure enough, else the next character."""
+        for level in sorted(self.above, reverse=True):
+            code = self.above[level]
+            sure = self.model.sureness[level].share(float(np.linalg.norm(code)))
+            if sure >= self.writing.least_share:
+                block = self.model.stored.blocks[level - 1].read(code).tolist()
+                if block[0] == self.next:
+                    return list(block)
+        return [self.next]
+
+    def _fresh(self, said: list[FloatArray], begin: int) -> dict[int, FloatArray]:
+        """The codes of levels, above the lowest, that have a block that ends where the text does now."""
+        writing = self.writing
+        if writing.climb is Climb.PLAIN or writing.temperature or not self.model.sureness:
+            return {}
+        end = self.reading.length
+        return {
+            level: said[level][end // 2**level - begin // 2**level - 1]
+            for level in range(1, len(said))
+            if end % 2**level == 0
+        }
+
+    def _choose(self, said: FloatArray) -> int:
+        """The next character, from what the lowest level says, (1, D)."""
+        if not self.writing.temperature:
+            return int(self.model.scores(said)[0].argmax())
+        logs = self.model.log_shares(said)[0] / self.writing.temperature
+        shares = np.exp(logs - logs.max())
+        shares[_is_unlikely(shares / shares.sum(), self.writing.top_p)] = 0
+        return int(self.random.choice(len(shares), p=shares / shares.sum()))
+
+
+def _agreeing(block: list[int], best: Ids | npt.NDArray[np.int64]) -> int:
+    """How many characters at the beginning are the best ones."""
+    differs = np.flatnonzero(np.array(block) != best) if block else np.zeros(0)
+    return int(differs[0]) if len(differs) else len(block)
+
+
+def _is_unlikely(shares: npt.NDArray[np.float64], top_p: float) -> npt.NDArray[np.bool_]:
+    """Characters beyond the likeliest ones that have a share of all together."""
+    order = np.argsort(-shares, kind="stable")
+    before = np.cumsum(shares[order]) - shares[order]
+    unlikely = np.zeros(len(shares), dtype=bool)
+    unlikely[order] = before >= top_p
+    return unlikely

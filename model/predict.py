@@ -1,0 +1,150 @@
+"""The language model at run time: how likely a text is, character by character, and what may come next.
+
+It predicts the code of what follows on every level, of 1, 2, 4 and 8 characters. On the lowest one likenesses to the
+codes of all characters make an exact distribution; above it a code is read back to the block that it is likeliest of,
+and its length says how sure the model is. Needs numpy only.
+
+Shapes: T characters, V of the alphabet, D width of a level's codes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from model.alphabet import Ids
+from model.checkpoint import Checkpoint, load_checkpoint
+from model.errors import CheckpointError
+from model.level_forward import LevelForward
+from model.predict_stored import StoredModel, restore_model
+from model.unit_hash import LOOK_BACK, UnitHash
+
+FloatArray = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+
+READ_AT_ONCE = 512
+WINDOW = 512
+"""Characters that attention looks back over: as many as in training."""
+_NAME_DIGITS = 8
+
+
+class LanguageModel:
+    """A trained language model; `reading` begins a text, several may be read at a time."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        """Set up from a checkpoint.
+
+        Raises:
+            CheckpointError: it holds another kind of model.
+        """
+        self.stored: StoredModel = restore_model(checkpoint)
+        self.alphabet = self.stored.alphabet
+        self.hash = str(checkpoint.meta.get("hash", ""))
+        self.name = f"tidings-predict-{checkpoint.config['preset']}-{self.hash[:_NAME_DIGITS]}"
+        self.params = sum(array.size for array in self.stored.network.values())
+        self.bytes = sum(array.nbytes for array in checkpoint.arrays.values())
+        self.sureness = tuple(
+            Sureness(tuple(each["lengths"]), tuple(each["shares"]))
+            for each in checkpoint.config.get("sureness", ())
+        )
+
+    def reading(self, *, window: int = WINDOW) -> Reading:
+        """Begin a text.
+
+        Args:
+            window: characters that attention looks back over.
+        """
+        stored = self.stored
+        return Reading(LevelForward.of(stored.network, stored.levels, window=window), stored.hasher)
+
+    def bits(self, text: str) -> Doubles:
+        """What each character after the first costs when all before it are known, in bits, float64 (T - 1,).
+
+        The text is normalised to NFC first. A character that the alphabet does not hold costs the bits of the choice
+        among all others besides.
+        """
+        ids = self.alphabet.ids(text)
+        reading, costs = self.reading(), []
+        for first in range(0, len(ids) - 1, READ_AT_ONCE):
+            part = ids[first : first + READ_AT_ONCE]
+            following = ids[first + 1 : first + 1 + READ_AT_ONCE]
+            logs = self.log_shares(reading.read(part)[0][: len(following)])
+            costs.append(-logs[np.arange(len(following)), following] / math.log(2))
+        found = np.concatenate(costs) if costs else np.zeros(0)
+        return np.asarray(found + self.alphabet.other_bits * (ids[1:] == self.alphabet.other))
+
+    def scores(self, said: FloatArray) -> FloatArray:
+        """Scores of all characters, (T, V), from what the lowest level says, (T, D)."""
+        found: FloatArray = said @ self.stored.table.T + self.stored.bias
+        return found
+
+    def log_shares(self, said: FloatArray) -> Doubles:
+        """Logs of the distribution over all characters, float64 (T, V), from what the lowest level says."""
+        scores = self.scores(said).astype(np.float64)
+        scores -= scores.max(axis=1, keepdims=True)
+        return np.asarray(scores - np.log(np.exp(scores).sum(axis=1, keepdims=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Sureness:
+    """How often a level's block is right whose code is so long; fitted on text that was not trained on."""
+
+    lengths: tuple[float, ...]
+    """Ascending."""
+    shares: tuple[float, ...]
+    """0 to 1, never falling."""
+
+    def share(self, length: float) -> float:
+        """Of blocks with such a code, how many are right."""
+        return float(np.interp(length, self.lengths, self.shares))
+
+
+class Reading:
+    """How far one text has been read."""
+
+    def __init__(self, network: LevelForward, hasher: UnitHash | None) -> None:
+        self._network, self._hasher = network, hasher
+        self._tail = np.zeros(0, np.uint8)
+
+    @property
+    def length(self) -> int:
+        """Characters read."""
+        return self._network.length
+
+    def read(self, ids: Ids) -> list[FloatArray]:
+        """Read on; see `LevelForward.read`."""
+        units = None
+        if self._hasher is not None:
+            known = np.concatenate((self._tail, ids))
+            units = self._hasher(known[None])[0, len(self._tail) :]
+            self._tail = known[
+                -(LOOK_BACK + len(ids)) :
+            ]  # so much that all of it may be taken back
+        return self._network.read(ids, units)
+
+    def take_back(self, count: int) -> None:
+        """Forget the last characters of the stretch that was read last."""
+        self._network.take_back(count)
+        self._tail = self._tail[: len(self._tail) - count]
+
+
+def load_language_model(folder: Path | None = None) -> LanguageModel:
+    """Load a language model.
+
+    Args:
+        folder: with `weights.safetensors`, `config.json` and `meta.json`; the packaged one by default.
+
+    Raises:
+        CheckpointError: files are missing, damaged, or of another kind of model.
+    """
+    if folder is not None:
+        return LanguageModel(load_checkpoint(folder))
+    with as_file(files("model") / "weights" / "predict") as packaged:
+        if not packaged.is_dir():
+            raise CheckpointError("no language model is packaged; name a folder, or train one")
+        return LanguageModel(load_checkpoint(packaged))

@@ -1,0 +1,166 @@
+"""The training run of the language model: text from the data folder, steps, weights.
+
+Resumable: the state is saved every few hundred steps beside the output, and what a step sees depends on the seed and
+its number alone.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from model.alphabet import Alphabet, Ids
+from model.checkpoint import Checkpoint, current_commit, save_checkpoint
+from model.codes import CodeKind, Codes, fit_codes
+from model.level_config import LevelConfig
+from model.predict import LanguageModel
+from model.predict_config import PredictPreset
+from model.predict_data import NewsText, joined, read_news_text
+from model.predict_stored import language_model_config, stored_arrays
+from model.predict_sureness import block_outcomes, fit_sureness
+from model.predict_trainer import PredictTrainer
+from model.run_state import STATE, log_steps, restore_state
+from model.unit_hash import UnitHash
+
+logger = logging.getLogger(__name__)
+
+SAVE_EVERY_STEPS = 200
+LOOK_EVERY_STEPS = 500
+CODES_FROM = 4_000_000
+"""Characters at the beginning of the training text that the codes are fitted on."""
+LOOKED_AT = 200_000
+"""Characters of the development articles that losses are looked at on meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class PredictText:
+    """What is trained on, as ids."""
+
+    alphabet: Alphabet
+    training: Ids
+    development: Ids
+    digest: str
+
+
+def train_predict(
+    preset: PredictPreset,
+    data: Path,
+    out: Path,
+    *,
+    seed: int = 1,
+    device: str = "cpu",
+    steps: int | None = None,
+) -> Path:
+    """Train a language model and write it to `out`.
+
+    Args:
+        preset: the model and its training.
+        data: folder with `realtimeqa/` and `train/lm/`.
+        out: folder of the checkpoint; the unfinished run lies beside it in `OUT.run/` and goes on where it was stopped.
+        seed: decides everything that is random; on a GPU sums are rounded as it likes.
+        device: `cpu` or `cuda`.
+        steps: so many, in place of the preset's.
+
+    Returns:
+        The log of the run, JSON lines.
+
+    Raises:
+        ModelError: data are missing, the unfinished run has other settings, or a loss is not finite: the last saved
+            state stays.
+    """
+    began = time.perf_counter()
+    run = out.with_name(out.name + ".run")
+    run.mkdir(parents=True, exist_ok=True)
+    preset = replace(preset, train=replace(preset.train, seed=seed))
+    if steps is not None:
+        preset = replace(preset, train=replace(preset.train, steps=steps))
+    text = text_ids(read_news_text(data, most=preset.train.most_articles), least=preset.least)
+    trainer = trainer_of(preset, text, device=device)
+    settings = json.dumps({**asdict(preset), "digest": text.digest}, sort_keys=True)
+    restore_state(trainer, run / STATE, settings)
+    logger.info("training started", extra={"step": trainer.step, "of": preset.train.steps})
+    log = log_steps(trainer, take_steps(trainer, text), run, settings, save_every=SAVE_EVERY_STEPS)
+    facts = {
+        "command": f"train predict --preset {preset.name} --seed {seed} --steps {preset.train.steps}",
+        "commit": current_commit(),
+        "data_digest": text.digest,
+        "development": trainer.evaluate(text.development),
+        "characters": len(text.training),
+        "seed": seed,
+        "train": asdict(preset.train),
+        "training_seconds": round(time.perf_counter() - began),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }
+    config = language_model_config(preset.name, trainer.levels, text.alphabet)
+    arrays = stored_arrays(trainer.averaged(), trainer.codes)
+    save_checkpoint(with_sureness(Checkpoint(arrays, config, facts), text.development), out)
+    return log
+
+
+def with_sureness(checkpoint: Checkpoint, development: Ids) -> Checkpoint:
+    """A trained model that knows how often its blocks are right; measured on text that was kept out of training."""
+    model = LanguageModel(checkpoint)
+    found = [fit_sureness(*each) for each in block_outcomes(model, development)]
+    return replace(checkpoint, config={**checkpoint.config, "sureness": found})
+
+
+def text_ids(news: NewsText, *, least: int) -> PredictText:
+    """Articles as ids of their own alphabet."""
+    alphabet = Alphabet.of(news.training, least=least)
+    training, development = (
+        alphabet.ids(joined(articles)) for articles in (news.training, news.development)
+    )
+    return PredictText(alphabet, training, development[:LOOKED_AT], news.digest)
+
+
+def trainer_of(preset: PredictPreset, text: PredictText, *, device: str = "cpu") -> PredictTrainer:
+    """A trainer at its first step, for the text's alphabet, with codes that are fitted on it."""
+    levels = replace(preset.levels, alphabet=text.alphabet.size)
+    codes = level_codes(text.training[:CODES_FROM], levels, preset.codes, seed=preset.train.seed)
+    hasher = None
+    if levels.rows:
+        hasher = UnitHash.of(
+            text.alphabet, rows=levels.rows, grams=levels.grams, words=levels.words
+        )
+    return PredictTrainer(levels, preset.train, codes, hasher, device=device)
+
+
+def level_codes(text: Ids, levels: LevelConfig, kind: CodeKind, *, seed: int) -> list[Codes]:
+    """The codes of every level, fitted on a text."""
+    ids = text.astype(np.int64)
+    codes: list[Codes] = []
+    for level, width in enumerate(levels.code_widths):
+        single = codes[0] if codes else None
+        codes.append(
+            fit_codes(
+                ids,
+                alphabet=levels.alphabet,
+                chars=2**level,
+                width=width,
+                seed=seed,
+                kind=kind,
+                single=single,
+            )
+        )
+    return codes
+
+
+def take_steps(trainer: PredictTrainer, text: PredictText) -> Iterator[dict[str, Any]]:
+    """Take the steps that are left; yields a log record for each."""
+    while trainer.step < trainer.train.steps:
+        started = time.perf_counter()
+        bits = trainer.take_step(text.training)
+        seconds = round(time.perf_counter() - started, 4)
+        record: dict[str, Any] = {"step": trainer.step, "bits": round(bits, 4), "seconds": seconds}
+        if trainer.step % LOOK_EVERY_STEPS == 0:
+            record["development"] = trainer.evaluate(text.development)
+        yield record

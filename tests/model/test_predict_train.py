@@ -1,0 +1,165 @@
+"""Training the language model: it learns, goes on where it was stopped, and stops at a loss that is no number."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model import DataError, ModelError
+from model.alphabet import Ids
+from model.predict import load_language_model
+from model.predict_config import PredictPreset, tiny
+from model.predict_data import ARTICLE_END, joined, read_news_text
+from model.predict_train import train_predict
+from model.predict_trainer import PredictTrainer
+from model.run_state import STATE
+from tests.model.language_models import FEW_BLOCKS, PRESET, predict_text, trained, write_news
+
+
+@pytest.fixture(autouse=True)
+def _few_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.codes.SAMPLED_BLOCKS", FEW_BLOCKS)
+
+
+def preset() -> PredictPreset:
+    found = tiny()
+    return replace(
+        found,
+        train=replace(found.train, steps=12),
+        levels=replace(found.levels, code_widths=(20, 24, 24)),
+        least=1,
+    )
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_news(tmp_path_factory.mktemp("data"))
+
+
+def records(log: Path) -> list[tuple[int, float]]:
+    lines = [json.loads(line) for line in log.read_text(encoding="utf8").splitlines()]
+    return [(line["step"], line["bits"]) for line in lines]
+
+
+def test_it_learns_on_every_level() -> None:
+    found = trained().evaluate(predict_text().development)
+    counts = np.bincount(predict_text().development)
+    shares = counts[counts > 0] / counts.sum()
+    unigram = -float((shares * np.log2(shares)).sum())
+    assert found[0]["bits"] < 0.4 * unigram
+    assert all(level["distance"] < 0.9 for level in found)
+
+
+def test_a_stopped_run_goes_on_to_the_same_bits(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = records(train_predict(preset(), data, tmp_path / "whole"))
+    assert [step for step, _ in whole] == list(range(1, 13))
+
+    class Stopped(Exception):
+        pass
+
+    take_step = PredictTrainer.take_step
+
+    def stopping(trainer: PredictTrainer, text: Ids) -> float:
+        if trainer.step == 8:
+            raise Stopped
+        return take_step(trainer, text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("model.predict_train.SAVE_EVERY_STEPS", 4)
+        patch.setattr(PredictTrainer, "take_step", stopping)
+        with pytest.raises(Stopped):
+            train_predict(preset(), data, tmp_path / "parts")
+    log = train_predict(preset(), data, tmp_path / "parts")
+    assert dict(records(log)) == dict(whole)
+    models = [load_language_model(tmp_path / name) for name in ("whole", "parts")]
+    assert models[0].hash == models[1].hash
+
+
+def test_another_run_is_not_taken_up(tmp_path: Path, data: Path) -> None:
+    train_predict(preset(), data, tmp_path / "out", steps=2)
+    with pytest.raises(ModelError, match="other settings or data"):
+        train_predict(preset(), data, tmp_path / "out", steps=3)
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_state(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_step = PredictTrainer.take_step
+
+    def breaking(trainer: PredictTrainer, text: Ids) -> float:
+        if trainer.step == 3:
+            for value in trainer.network.parameters():
+                value.data.fill_(float("nan"))
+        return take_step(trainer, text)
+
+    monkeypatch.setattr("model.predict_train.SAVE_EVERY_STEPS", 2)
+    monkeypatch.setattr(PredictTrainer, "take_step", breaking)
+    with pytest.raises(ModelError, match=r"step 4: the loss is nan; its text begins at characters"):
+        train_predict(preset(), data, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    monkeypatch.setattr(PredictTrainer, "take_step", take_step)
+    log = train_predict(preset(), data, tmp_path / "out")
+    assert records(log)[-1][0] == 12
+    assert (tmp_path / "out.run" / STATE).exists()
+
+
+def test_a_trained_model_says_where_it_came_from(tmp_path: Path, data: Path) -> None:
+    train_predict(preset(), data, tmp_path / "out", seed=4, steps=2)
+    meta = json.loads((tmp_path / "out" / "meta.json").read_text(encoding="utf8"))
+    assert meta["command"] == "train predict --preset tiny --seed 4 --steps 2"
+    assert meta["data_digest"] == read_news_text(data, most=40).digest
+    assert meta["train"]["steps"] == 2
+
+
+def test_data_that_are_missing_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="articles-"):
+        train_predict(PRESET, tmp_path, tmp_path / "out")
+
+
+# --------------------------------------------------------------------------------------------------------- text
+def test_later_articles_are_for_tests_only(data: Path) -> None:
+    news = read_news_text(data)
+    assert len(news.training) + len(news.development) == 36
+    assert len(news.test) == 12
+    assert all("of 2025" in text.split("\n")[0] for text in news.test)
+    assert not any("of 2025" in text.split("\n")[0] for text in news.training + news.development)
+    assert joined(["a", "b"]) == f"a{ARTICLE_END}b{ARTICLE_END}"
+    assert read_news_text(data).training == news.training
+
+
+def test_lines_that_are_not_an_articles_own_are_left_out(tmp_path: Path) -> None:
+    import lzma
+
+    write_news(tmp_path, articles=2)
+    path = tmp_path / "realtimeqa" / "articles-2024.jsonl.xz"
+    long = "A paragraph of more than eighty characters that two articles have word for word, as happens."
+    rows = [
+        {
+            "title": f"Own title {at}",
+            "published": "2024-01-01",
+            "body": "\n".join(
+                (
+                    long,
+                    "Get the app!",
+                    "READ MORE: something else",
+                    f"An  own\u00a0line of number {at}, with some more words in it to be long enough. "
+                    * 8,
+                    "Contact Jane Doe at jdoe@example.com",
+                )
+            ),
+        }
+        for at in range(12)
+    ]
+    with lzma.open(path, "wt", encoding="utf8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+    news = read_news_text(tmp_path)
+    ours = [text for text in (*news.training, *news.development) if "Own title" in text]
+    assert len(ours) == 12
+    assert sum(long in text for text in ours) == 0  # shared by more than ten articles
+    assert not any(word in text for text in ours for word in ("app!", "READ MORE", "Contact", "  "))
