@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from agent import cli_first_run, cli_model, render
+from agent import cli_first_run, cli_language, cli_model, render
 from agent.errors import AgentError, ConfigError
 from agent.log import configure_logging
 from agent.remote import DaemonError
@@ -259,6 +259,7 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> None:
 
 app.command()(cli_model.evaluate)
 app.command()(cli_model.train)
+app.command()(cli_language.generate)
 
 
 # ------------------------------------------------------------------------------------------------------ printing

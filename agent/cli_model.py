@@ -26,6 +26,7 @@ class Head(StrEnum):
     TAG = "tag"
     READ = "read"
     ASK = "ask"
+    PREDICT = "predict"
 
 
 class PresetName(StrEnum):
@@ -34,7 +35,7 @@ class PresetName(StrEnum):
     TINY = "tiny"
     SMALL = "small"
     BASE = "base"
-    """The encoder's and the reader's; other parts take it for `small`."""
+    """The encoder's, the reader's and the language model's; other parts take it for `small`."""
 
 
 SMOKE_EVERY = 1_000_000
@@ -50,7 +51,7 @@ def evaluate(
     suite: Annotated[
         str,
         typer.Argument(
-            help="sts, classification, retrieval, codesearch, reader, realtimeqa or novelty"
+            help="sts, classification, retrieval, codesearch, reader, lm, realtimeqa or novelty"
         ),
     ],
     report_file: Annotated[Path, typer.Option("--json", help="Where the report goes.")],
@@ -72,7 +73,7 @@ def evaluate(
         typer.Option(help="Of realtimeqa: keeps a killed run. Default: the report's name, .run"),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=2, help="Of novelty: at most so many articles.")
+        int | None, typer.Option(min=2, help="Of novelty and lm: at most so many articles.")
     ] = None,
 ) -> None:
     """Evaluate a part of the model, or the whole program, and write a JSON report."""
@@ -81,8 +82,12 @@ def evaluate(
     from model.evaluate import evaluate_suite  # loads the comparators' libraries
 
     session: Session = context.obj
-    folder = _data_folder(context, data)
     settings = session.settings
+    if suite == "lm":
+        found = _evaluate_lm(context, data, compare=compare, limit=limit)
+        _write_report(found, report_file)
+        return
+    folder = _data_folder(context, data)
     if encoder is not None:
         chosen = settings.model.model_copy(update={"encoder": encoder})
         settings = settings.model_copy(update={"model": chosen})
@@ -100,6 +105,24 @@ def evaluate(
     else:
         loaded = load_encoder(settings.model.encoder)
         report = evaluate_suite(suite, folder, compare=compare, encoder=loaded)
+    _write_report(report, report_file)
+
+
+def _evaluate_lm(
+    context: typer.Context, data: Path | None, *, compare: bool, limit: int | None
+) -> dict[str, Any]:
+    from model.evaluate_lm import evaluate_lm
+    from model.predict import load_language_model
+
+    session: Session = context.obj
+    # A text file will do where other suites need a folder.
+    source = data if data is not None and data.is_file() else _data_folder(context, data)
+    model = load_language_model(session.settings.model.language)
+    return evaluate_lm(source, compare=compare, model=model, limit=limit)
+
+
+def _write_report(report: dict[str, Any], report_file: Path) -> None:
+    """Write the report, and print a line of figures a set."""
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
     try:
         report_file.write_text(text + "\n", encoding="utf-8")
@@ -155,6 +178,12 @@ def train(
         ),
     ] = "cpu",
     seed: Annotated[int, typer.Option("--seed", help="Decides everything random.")] = 1,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            "--steps", min=1, help="Of the language model: not the preset's, but so many."
+        ),
+    ] = None,
 ) -> None:
     """Train a part of the model; a killed run goes on where it was."""
     # What was gathered before needs no data.
@@ -180,6 +209,13 @@ def train(
 
         chosen = read_config.PRESETS[preset.value]()
         train_read(chosen, folder, out, recipe=recipe, more=more, seed=seed, device=device)
+    elif head is Head.PREDICT:
+        from model import predict_config
+        from model.predict_train import train_predict
+
+        chosen_model = predict_config.PRESETS[preset.value]()
+        folder = _data_folder(context, data)
+        train_predict(chosen_model, folder, out, seed=seed, device=device, steps=steps)
     else:
         _train_from(_data_folder(context, data), head, out, preset=preset, seed=seed, device=device)
 

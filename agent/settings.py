@@ -207,6 +207,9 @@ class ModelSettings(_Group):
         None, description="Coefficients that rank given options; without it, the shipped ones."
     )
     asker: Path | None = Field(None, description="Asker's folder; without it, the shipped one.")
+    language: Path | None = Field(
+        None, description="Language model's folder; without it, the shipped one."
+    )
     natural_questions: bool = Field(
         False,
         description="Whether the asker words the questions of articles, where it can: slower, see Limits.",

@@ -1,0 +1,88 @@
+"""`tidings generate` and `tidings evaluate lm`, as a person starts them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from model.checkpoint import save_checkpoint
+from tests.model.language_models import checkpoint, invented_text
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = tmp_path_factory.mktemp("weights") / "predict"
+    save_checkpoint(checkpoint(), found)
+    return found
+
+
+def tidings(home: Path, *arguments: str, folder: Path | None) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TIDINGS_")}
+    if folder is not None:
+        environment["TIDINGS_MODEL__LANGUAGE"] = str(folder)
+    command = [sys.executable, "-m", "agent", "--home", str(home), *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=False, env=environment
+    )
+
+
+def test_text_is_written_on(tmp_path: Path, folder: Path) -> None:
+    done = tidings(
+        tmp_path,
+        "generate",
+        "--prompt",
+        "Anna Keller said",
+        "--chars",
+        "40",
+        "--json",
+        folder=folder,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    reply = json.loads(done.stdout)
+    assert len(reply["text"]) == 40
+    assert reply["steps"] <= 40
+    plain = tidings(
+        tmp_path, "generate", "--prompt", "Anna Keller said", "--chars", "40", folder=folder
+    )
+    assert plain.stdout == f"Anna Keller said{reply['text']}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--top-p", "0"), 2, "--top-p 0.0: not above 0 and at most 1"),
+        (("--chars", "0"), 2, "--chars"),
+        (("--temperature", "-1"), 2, "--temperature"),
+    ],
+)
+def test_what_makes_no_text_is_said_in_a_line(
+    tmp_path: Path, folder: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    done = tidings(tmp_path, "generate", *arguments, folder=folder)
+    assert done.returncode == code
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
+    done = tidings(tmp_path, "generate", folder=tmp_path / "nowhere")
+    assert done.returncode == 1
+    assert done.stderr.startswith("tidings: no model in ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_text_file_is_evaluated(tmp_path: Path, folder: Path) -> None:
+    text = tmp_path / "some.txt"
+    text.write_text(invented_text(6, seed=5), encoding="utf8")
+    out = tmp_path / "lm.json"
+    done = tidings(
+        tmp_path, "evaluate", "lm", "--data", str(text), "--json", str(out), folder=folder
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("some ")
+    report = json.loads(out.read_text(encoding="utf8"))
+    assert report["suite"] == "lm"
+    assert report["sets"]["some"]["is_same"]
