@@ -103,9 +103,13 @@ class LevelLoss(nn.Module):
 
     def scores(self, predicted: Tensor) -> Tensor:
         """Scores of every character from what the lowest level predicts, (..., D) to (..., V)."""
-        table = self.codes[0](self.get_buffer("everything"))
-        scores: Tensor = predicted @ table.T * self.scales[0].exp() + self.bias
+        scores: Tensor = predicted @ self.table().T * self.scales[0].exp() + self.bias
         return scores
+
+    def table(self) -> Tensor:
+        """What the lowest level predicts of every character, (V, D)."""
+        found: Tensor = self.codes[0](self.get_buffer("everything"))
+        return found
 
     def _of_level(self, level: int, predicted: Tensor, ids: Tensor) -> LevelLosses:
         chars = 2**level
@@ -115,14 +119,23 @@ class LevelLoss(nn.Module):
             chosen = torch.randperm(len(following), device=following.device)[:COMPARED]
             following, said = following[chosen], said[chosen]
         if level == 0:
-            table, place = self.codes[0](self.get_buffer("everything")), following[:, 0]
-            scores = self.scores(said)
+            table, place = self.table(), following[:, 0]
         else:
             blocks, place = torch.unique(following, dim=0, return_inverse=True)
             table = self.codes[level](blocks)
-            scores = said @ table.T * self.scales[level].exp()
-        distance = (said - CODE_SIZE * table[place]).square().sum(dim=1).mean() / CODE_SIZE**2
-        return LevelLosses(distance, functional.cross_entropy(scores, place))
+        return LevelLosses(
+            self._distance(level, said, table[place]), self._contrast(level, said, table, place)
+        )
+
+    def _distance(self, level: int, said: Tensor, codes: Tensor) -> Tensor:
+        """Mean squared distance of what was said (N, D) from what came, where that has length one."""
+        del level  # the same on all of them
+        return (said - CODE_SIZE * codes).square().sum(dim=1).mean() / CODE_SIZE**2
+
+    def _contrast(self, level: int, said: Tensor, table: Tensor, place: Tensor) -> Tensor:
+        """How much likelier what came (N,) is than the rest of the table, nats."""
+        scores = said @ table.T * self.scales[level].exp()
+        return functional.cross_entropy(scores if level else scores + self.bias, place)
 
 
 def bits_per_character(losses: Sequence[LevelLosses]) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ import torch
 from model.alphabet import Alphabet, Ids
 from model.checkpoint import Checkpoint, current_commit, save_checkpoint
 from model.codes import CodeKind, Codes, fit_codes
-from model.level_config import LevelConfig
 from model.predict import LanguageModel
 from model.predict_config import PredictPreset
 from model.predict_data import NewsText, joined, read_news_text
@@ -36,6 +35,10 @@ SAVE_EVERY_STEPS = 200
 LOOK_EVERY_STEPS = 500
 CODES_FROM = 4_000_000
 """Characters at the beginning of the training text that the codes are fitted on."""
+UNPLANNED = 1_000_000
+"""Steps of a schedule that is not planned yet: its fall has not begun."""
+UNSETTLED, PROBED = 5, 20
+"""A schedule is planned after so many steps, from the speed of those behind the unsettled ones."""
 LOOKED_AT = 200_000
 """Characters of the development articles that losses are looked at on meanwhile."""
 
@@ -125,7 +128,13 @@ def text_ids(news: NewsText, *, least: int) -> PredictText:
 def trainer_of(preset: PredictPreset, text: PredictText, *, device: str = "cpu") -> PredictTrainer:
     """A trainer at its first step, for the text's alphabet, with codes that are fitted on it."""
     levels = replace(preset.levels, alphabet=text.alphabet.size)
-    codes = level_codes(text.training[:CODES_FROM], levels, preset.codes, seed=preset.train.seed)
+    codes = level_codes(
+        text.training[:CODES_FROM],
+        levels.code_widths,
+        preset.codes,
+        alphabet=levels.alphabet,
+        seed=preset.train.seed,
+    )
     hasher = None
     if levels.rows:
         hasher = UnitHash.of(
@@ -134,16 +143,18 @@ def trainer_of(preset: PredictPreset, text: PredictText, *, device: str = "cpu")
     return PredictTrainer(levels, preset.train, codes, hasher, device=device)
 
 
-def level_codes(text: Ids, levels: LevelConfig, kind: CodeKind, *, seed: int) -> list[Codes]:
-    """The codes of every level, fitted on a text."""
+def level_codes(
+    text: Ids, widths: tuple[int, ...], kind: CodeKind, *, alphabet: int, seed: int
+) -> list[Codes]:
+    """The codes of levels of 1, 2, 4, ... characters, as wide as given, fitted on a text."""
     ids = text.astype(np.int64)
     codes: list[Codes] = []
-    for level, width in enumerate(levels.code_widths):
+    for level, width in enumerate(widths):
         single = codes[0] if codes else None
         codes.append(
             fit_codes(
                 ids,
-                alphabet=levels.alphabet,
+                alphabet=alphabet,
                 chars=2**level,
                 width=width,
                 seed=seed,
@@ -164,3 +175,35 @@ def take_steps(trainer: PredictTrainer, text: PredictText) -> Iterator[dict[str,
         if trainer.step % LOOK_EVERY_STEPS == 0:
             record["development"] = trainer.evaluate(text.development)
         yield record
+
+
+def steps_within(
+    trainer: PredictTrainer,
+    text: Ids,
+    limit_s: float,
+    *,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Iterator[tuple[int, float]]:
+    """Take steps for some seconds; how many there will be is settled after the first few, from their speed.
+
+    Args:
+        trainer: at its first step, its schedule `UNPLANNED`.
+        text: uint8 (N,).
+        limit_s: seconds of steps alone, without what is done between them.
+        clock: tells the seconds.
+
+    Yields:
+        The number of each step, and the seconds of all so far.
+    """
+    seconds = unsettled_s = 0.0
+    while seconds < limit_s and trainer.step < trainer.train.steps:
+        began = clock()
+        trainer.take_step(text)
+        seconds += clock() - began
+        if trainer.step == UNSETTLED:
+            unsettled_s = seconds
+        if trainer.step == PROBED:
+            step_s = (seconds - unsettled_s) / (PROBED - UNSETTLED)
+            planned = PROBED + max(round((limit_s - seconds) / step_s), 0)
+            trainer.train = replace(trainer.train, steps=planned)
+        yield trainer.step, seconds

@@ -32,10 +32,17 @@ _STEPS = 7_919
 class LevelModel(nn.Module):
     """The network, and what makes scores and losses of what it says."""
 
-    def __init__(self, levels: LevelConfig, codes: Sequence[Codes], *, dropout: float) -> None:
+    def __init__(
+        self,
+        levels: LevelConfig,
+        codes: Sequence[Codes],
+        *,
+        dropout: float,
+        loss: type[LevelLoss] = LevelLoss,
+    ) -> None:
         super().__init__()
         self.network = LevelNetwork(levels, dropout=dropout)
-        self.loss = LevelLoss(codes, levels.alphabet)
+        self.loss = loss(codes, levels.alphabet)
 
     def forward(self, ids: Tensor, units: Tensor | None) -> list[LevelLosses]:
         """Losses by level of stretches (B, T), see `LevelNetwork`."""
@@ -54,6 +61,7 @@ class PredictTrainer(AveragedTrainer[LevelModel]):
         hasher: UnitHash | None,
         *,
         device: str = "cpu",
+        loss: type[LevelLoss] = LevelLoss,
     ) -> None:
         """Set up with random weights.
 
@@ -63,10 +71,12 @@ class PredictTrainer(AveragedTrainer[LevelModel]):
             codes: of every level.
             hasher: of the table of larger units, where there is one.
             device: `cpu` or `cuda`.
+            loss: what the levels are trained on.
         """
         self.train, self.levels, self.codes, self.hasher = train, levels, tuple(codes), hasher
+        self.loss = loss
         torch.manual_seed(train.seed)
-        model = LevelModel(levels, codes, dropout=train.dropout)
+        model = LevelModel(levels, codes, dropout=train.dropout, loss=loss)
         matrices, table, others = _parted(model)
         groups = [
             {"params": others, "lr": train.learning_rate, "weight_decay": 0.0},
@@ -108,9 +118,7 @@ class PredictTrainer(AveragedTrainer[LevelModel]):
 
     def evaluate(self, text: Ids) -> list[dict[str, float]]:
         """Means of the losses by level, of the running mean's weights, on a text cut into stretches."""
-        model = LevelModel(self.levels, self.codes, dropout=0.0).to(self.device)
-        model.load_state_dict(self.mean)
-        own, self.network = self.network, model.eval()
+        own, self.network = self.network, self.mean_model()
         try:
             with torch.no_grad():
                 found = [
@@ -124,6 +132,12 @@ class PredictTrainer(AveragedTrainer[LevelModel]):
             {"distance": round(float(a), 4), "bits": round(float(b) / np.log(2).item(), 4)}
             for a, b in means
         ]
+
+    def mean_model(self) -> LevelModel:
+        """The running mean's weights, nothing left out."""
+        model = LevelModel(self.levels, self.codes, dropout=0.0, loss=self.loss).to(self.device)
+        model.load_state_dict(self.mean)
+        return model.eval()
 
     def _cut(self, text: Ids) -> Iterator[Ids]:
         T = self.train.chars

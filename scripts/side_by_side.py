@@ -37,8 +37,8 @@ from model.predict import LanguageModel
 from model.predict_config import UNSET, PredictPreset, PredictTrainConfig
 from model.predict_stored import language_model_config, stored_arrays
 from model.predict_sureness import block_outcomes, fit_sureness
-from model.predict_train import PredictText, trainer_of
-from model.predict_trainer import LevelModel, PredictTrainer
+from model.predict_train import UNPLANNED, PredictText, steps_within, trainer_of
+from model.predict_trainer import PredictTrainer
 from model.timing import describe_machine
 
 TEXT = "train/lm/tinyshakespeare.txt.xz"
@@ -51,12 +51,8 @@ LEVELS = LevelConfig(
     UNSET, (96, 128, 128, 128), (1, 1, 1, 1), code_widths=(60, 128, 128, 128), rows=16_384
 )
 """Codes of characters are no wider than there are characters to tell apart."""
-UNPLANNED = 1_000_000
-"""Steps of a schedule that is not planned yet: its fall has not begun."""
 TRAIN = PredictTrainConfig(UNPLANNED, texts=8, chars=256)
 
-UNSETTLED, PROBED = 5, 20
-"""Our schedule is planned after so many steps, from the speed of those behind the unsettled ones."""
 FIRST_LOOK_S, LOOK_GROWTH = 1.0, 1.3
 """At the validation text, in seconds of training, and how much later each look is than the one before."""
 
@@ -151,7 +147,7 @@ def levels(text: PredictText, limits: Limits) -> tuple[Found, dict[str, Write]]:
     preset = PredictPreset(OURS, LEVELS, replace(TRAIN, seed=limits.seed))
     trainer = trainer_of(preset, text)
     prepared_s = time.perf_counter() - began
-    steps = our_steps(trainer, text, limits.seconds)
+    steps = steps_within(trainer, text.training, limits.seconds)
     found = follow(steps, lambda: _our_scores(trainer), text, window=trainer.train.chars)
     found |= _trained(trainer.network, found, trainer.train.texts * trainer.train.chars)
     found |= {"planned_steps": trainer.train.steps, "prepared_s": round(prepared_s, 1)}
@@ -159,33 +155,9 @@ def levels(text: PredictText, limits: Limits) -> tuple[Found, dict[str, Write]]:
     return found, _our_writers(trainer, text)
 
 
-def our_steps(
-    trainer: PredictTrainer,
-    text: PredictText,
-    limit_s: float,
-    *,
-    clock: Callable[[], float] = time.perf_counter,
-) -> Steps:
-    """Take steps for some seconds; how many there will be is settled after the first few, from their speed."""
-    seconds = unsettled_s = 0.0
-    while seconds < limit_s and trainer.step < trainer.train.steps:
-        began = clock()
-        trainer.take_step(text.training)
-        seconds += clock() - began
-        if trainer.step == UNSETTLED:
-            unsettled_s = seconds
-        if trainer.step == PROBED:
-            step_s = (seconds - unsettled_s) / (PROBED - UNSETTLED)
-            planned = PROBED + max(round((limit_s - seconds) / step_s), 0)
-            trainer.train = replace(trainer.train, steps=planned)
-        yield trainer.step, seconds
-
-
 def _our_scores(trainer: PredictTrainer) -> Scores:
     """By the running mean of the weights: it is what would be shipped."""
-    model = LevelModel(trainer.levels, trainer.codes, dropout=0.0)
-    model.load_state_dict(trainer.mean)
-    model.eval()
+    model = trainer.mean_model()
 
     def scores(ids: Tensor) -> Tensor:
         units = None

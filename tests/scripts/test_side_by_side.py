@@ -17,19 +17,15 @@ import torch
 from model.gpt import Scores
 from model.level_config import LevelConfig
 from model.predict_config import UNSET, PredictPreset, PredictTrainConfig
-from model.predict_train import PredictText, trainer_of
+from model.predict_train import PROBED, UNPLANNED, UNSETTLED, PredictText, steps_within, trainer_of
 from scripts import side_by_side
 from scripts.side_by_side import (
     NANOGPT,
     OURS,
-    PROBED,
     TEXT,
-    UNPLANNED,
-    UNSETTLED,
     draw,
     follow,
     main,
-    our_steps,
     read_text,
     writing_speeds,
 )
@@ -151,7 +147,7 @@ class Clock:
 def planned(text: PredictText, limit_s: float, step_seconds: Iterable[float]) -> list[int]:
     """By step, of how many it is one."""
     trainer = trainer_of(PredictPreset("test", LEVELS, TRAIN), text)
-    steps = our_steps(trainer, text, limit_s, clock=Clock(step_seconds))
+    steps = steps_within(trainer, text.training, limit_s, clock=Clock(step_seconds))
     return [trainer.train.steps for _ in steps]
 
 
