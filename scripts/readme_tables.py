@@ -76,6 +76,9 @@ def tables() -> str:
         _quiz(_report(REPORTS / "realtimeqa.json")),
         _novelty(_report(REPORTS / "novelty.json")),
         _reader(_report(READER)),
+        _language(_report(REPORTS / "lm.json")),
+        _side_by_side(_report(REPORTS / "side_by_side.json")),
+        _levels(_report(REPORTS / "levels.json")),
         _measures(
             reports["sts"],
             _report(REPORTS / "ingest.json"),
@@ -244,6 +247,75 @@ def _reader(report: Report) -> list[str]:
         for name, found in it["sets"].items()
     }
     return _table("reader", metrics, rows)
+
+
+def _language(report: Report) -> list[str]:
+    """Bits a character of unread text, and how fast the model writes."""
+    if not report:
+        return []
+    rows = {
+        name: [f"{found['sets'][part]['bpc']:.3f}" for part in report["sets"]]
+        for name, found in _contenders(report).items()
+    }
+    for title, metric in (
+        ("characters a step of greedy writing", "chars_per_step"),
+        ("its speed against the lowest level alone, same text", "speed_ratio"),
+    ):
+        rows[title] = [f"{found[metric]:.2f}" for found in report["sets"].values()]
+    return _table("language model, bits a character", report["sets"], rows)
+
+
+def _side_by_side(report: Report) -> list[str]:
+    """Losses, weights and speeds of two models that were trained for the same seconds."""
+    if not report:
+        return []
+    models, speeds = report["models"], report["generated_chars_per_s"]
+    ours = next(name for name in models if name != "nanoGPT")
+    fastest = {"nanoGPT": speeds["nanoGPT"], ours: max(v for k, v in speeds.items() if ours in k)}
+    rows = {
+        name: [
+            f"{found['val_nats']:.3f}",
+            f"{found['val_nats_half_window']:.3f}",
+            f"{found['seconds']:.0f}",
+            f"{found['params'] / 1e6:.2f} M",
+            f"{found['train_chars_per_s']:,}",
+            f"{fastest[name]:,.0f}",
+        ]
+        for name, found in models.items()
+    }
+    columns = [
+        "nats a character",
+        "with half a window before",
+        "seconds of training",
+        "weights",
+        "characters a second, training",
+        "the same, writing",
+    ]
+    return _table("Tiny Shakespeare, same text and cores", columns, rows)
+
+
+def _levels(report: Report) -> list[str]:
+    """What each idea of the levels is worth: bits a character with their interval, and what the higher levels know."""
+    if not report:
+        return []
+    rows = {}
+    for name, found in report["rows"].items():
+        half = found["half_interval"]
+        right, tells = found.get("right", ()), found.get("auroc_of_length", ())
+        rows[f"{name}: {found['idea']}"] = [
+            f"{found['bits']:.3f}" + (f" ± {half:.3f}" if half is not None else ""),
+            ", ".join(f"{100 * share:.0f}" for share in right),
+            ", ".join(f"{area:.2f}" for area in tells),
+            f"{found['effective_rank']:.0f}",
+        ]
+    seconds = report["processor_seconds"]
+    columns = [
+        "bits a character",
+        "blocks right by level, %",
+        "told by length, AUROC",
+        "effective rank of codes",
+    ]
+    return _table(f"Tiny Shakespeare, {seconds:.0f} processor seconds each", columns, rows)
 
 
 def _measures(encoder: Report, ingest: Report, ask: Report, questions: Report) -> list[str]:
