@@ -19,6 +19,8 @@ ALLOWED_PACKAGES = {"agent": {"agent", "kb", "model"}, "kb": {"kb"}, "model": {"
 """Package -> packages of ours that it may import."""
 
 PROGRAMS = {
+    "agent/adaptation.py": {"model"},
+    "agent/cli_language.py": {"model"},
     "agent/cli_model.py": {"model"},
     "agent/evaluate_news.py": {"model"},
     "agent/evaluate_realtimeqa.py": {"kb", "model"},
@@ -71,6 +73,7 @@ OPTIONAL = {
     "Stemmer": ["model/lexical.py"],
     "ir_measures": ["model/metrics.py"],
     "wordfreq": ["model/vocabulary.py"],
+    "pyppmd": ["model/evaluate_lm.py"],
 }
 """Training and evaluation only: imported inside a function, never at the top of a file."""
 
