@@ -260,6 +260,7 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> None:
 app.command()(cli_model.evaluate)
 app.command()(cli_model.train)
 app.command()(cli_language.generate)
+app.command()(cli_language.adapt)
 
 
 # ------------------------------------------------------------------------------------------------------ printing

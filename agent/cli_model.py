@@ -111,13 +111,14 @@ def evaluate(
 def _evaluate_lm(
     context: typer.Context, data: Path | None, *, compare: bool, limit: int | None
 ) -> dict[str, Any]:
+    from agent.language_models import language_folder
     from model.evaluate_lm import evaluate_lm
     from model.predict import load_language_model
 
     session: Session = context.obj
     # A text file will do where other suites need a folder.
     source = data if data is not None and data.is_file() else _data_folder(context, data)
-    model = load_language_model(session.settings.model.language)
+    model = load_language_model(language_folder(session.settings.model.language, session.home))
     return evaluate_lm(source, compare=compare, model=model, limit=limit)
 
 

@@ -134,7 +134,12 @@ class Reading:
 
 
 def load_language_model(folder: Path | None = None) -> LanguageModel:
-    """Load a language model.
+    """Load a language model; see `language_checkpoint`."""
+    return LanguageModel(language_checkpoint(folder))
+
+
+def language_checkpoint(folder: Path | None = None) -> Checkpoint:
+    """Read a language model's weights.
 
     Args:
         folder: with `weights.safetensors`, `config.json` and `meta.json`; the packaged one by default.
@@ -143,8 +148,8 @@ def load_language_model(folder: Path | None = None) -> LanguageModel:
         CheckpointError: files are missing, damaged, or of another kind of model.
     """
     if folder is not None:
-        return LanguageModel(load_checkpoint(folder))
+        return load_checkpoint(folder)
     with as_file(files("model") / "weights" / "predict") as packaged:
         if not packaged.is_dir():
             raise CheckpointError("no language model is packaged; name a folder, or train one")
-        return LanguageModel(load_checkpoint(packaged))
+        return load_checkpoint(packaged)
