@@ -5,6 +5,9 @@ enough is heard; if none is, the lowest level's next character is taken. With `C
 whole block at once and keeps it as far as it would have written it itself: the text is the one that it writes alone,
 in fewer steps (self-speculation, Zhang and others 2023). With `FREE` the block is kept as it is.
 
+What followed when the last characters stood in the text before is checked likewise, before any level is heard: texts
+repeat their names and phrases, found by a hash (Saxena 2023, prompt lookup).
+
 Shapes: L characters of a block.
 """
 
@@ -25,6 +28,10 @@ BEGINNING = "\n"
 """What an empty prompt is taken for: a text begins behind a line break."""
 
 
+RECALLED_BY, RECALLED = 6, 12
+"""So many last characters are looked up, and at most so many that followed them are recalled."""
+
+
 class Climb(StrEnum):
     """What the levels above the lowest one are good for."""
 
@@ -42,6 +49,8 @@ class Writing:
     """As many."""
     climb: Climb = Climb.CHECKED
     """Only at temperature 0 blocks can be checked: else one character a step."""
+    recalls: bool = True
+    """Whether what stood in the text before is checked first."""
     least_share: float = 0.3
     """A level's block is heard when so many of such blocks are right."""
     temperature: float = 0.0
@@ -63,10 +72,10 @@ class Written:
     text: str
     steps: int
     """Times the network read."""
-    heard: dict[int, int] = field(default_factory=dict)
-    """Blocks that were read, by their characters."""
-    kept: dict[int, int] = field(default_factory=dict)
-    """Characters of them that stayed, by the block's characters."""
+    heard: dict[str, int] = field(default_factory=dict)
+    """Blocks that were read, by where they come from: `level 1` and higher, `recalled`, or `next` character."""
+    kept: dict[str, int] = field(default_factory=dict)
+    """Characters of them that stayed."""
 
 
 def write_on(model: LanguageModel, prompt: str, writing: Writing) -> Written:
@@ -90,44 +99,50 @@ class _Writer:
         self.random = np.random.default_rng(writing.seed)
         self.ids: list[int] = []
         self.steps = 0
-        self.heard: dict[int, int] = {}
-        self.kept: dict[int, int] = {}
+        self.heard: dict[str, int] = {}
+        self.kept: dict[str, int] = {}
         self.reading: Reading = model.reading()
-        said = self.reading.read(model.alphabet.ids(prompt or BEGINNING))
-        self.next = self._choose(said[0][-1:])
+        known = model.alphabet.ids(prompt or BEGINNING)
+        self.memory = _Memory(known.tolist())
+        said = self.reading.read(known)
+        self.next = self._choose(self.model.scores(said[0][-1:]))
         self.above = self._fresh(said, begin=0)
 
     def step(self) -> None:
         """Read the next character, or a block that begins with it, and settle which one follows."""
-        block = self._block()
+        source, block = self._block()
         begin = self.reading.length
         said = self.reading.read(np.array(block, np.uint8))
+        scores = self.model.scores(said[0])
         count = len(block)
-        if self._is_checked:
-            best = self.model.scores(said[0]).argmax(axis=1)
-            count = 1 + _agreeing(block[1:], best[:-1])
+        if count > 1 and self.writing.climb is not Climb.FREE:
+            count = 1 + _agreeing(block[1:], scores[:-1].argmax(axis=1))
             self.reading.take_back(len(block) - count)
         self.steps += 1
-        self.heard[len(block)] = self.heard.get(len(block), 0) + 1
-        self.kept[len(block)] = self.kept.get(len(block), 0) + count
+        self.heard[source] = self.heard.get(source, 0) + 1
+        self.kept[source] = self.kept.get(source, 0) + count
         self.ids += block[:count]
-        self.next = self._choose(said[0][count - 1 : count])
+        self.memory.add(block[:count])
+        self.next = self._choose(scores[count - 1 : count])
         self.above = self._fresh(said, begin)
 
-    @property
-    def _is_checked(self) -> bool:
-        return self.writing.climb is not Climb.FREE
-
-    def _block(self) -> list[int]:
-        """What the highest level says that is sure enough, else the next character."""
+    def _block(self) -> tuple[str, list[int]]:
+        """What is recalled, or what the highest level says that is sure enough, else the next character."""
+        if self._recalls and (recalled := self.memory.following(self.next)):
+            return "recalled", [self.next, *recalled]
         for level in sorted(self.above, reverse=True):
             code = self.above[level]
             sure = self.model.sureness[level].share(float(np.linalg.norm(code)))
             if sure >= self.writing.least_share:
                 block = self.model.stored.blocks[level - 1].read(code).tolist()
                 if block[0] == self.next:
-                    return list(block)
-        return [self.next]
+                    return f"level {level}", list(block)
+        return "next", [self.next]
+
+    @property
+    def _recalls(self) -> bool:
+        writing = self.writing
+        return writing.recalls and writing.climb is Climb.CHECKED and not writing.temperature
 
     def _fresh(self, said: list[FloatArray], begin: int) -> dict[int, FloatArray]:
         """The codes of levels, above the lowest, that have a block that ends where the text does now."""
@@ -141,14 +156,35 @@ class _Writer:
             if end % 2**level == 0
         }
 
-    def _choose(self, said: FloatArray) -> int:
-        """The next character, from what the lowest level says, (1, D)."""
+    def _choose(self, scores: FloatArray) -> int:
+        """The next character, from the scores of all, (1, V)."""
         if not self.writing.temperature:
-            return int(self.model.scores(said)[0].argmax())
-        logs = self.model.log_shares(said)[0] / self.writing.temperature
+            return int(scores[0].argmax())
+        logs = scores[0].astype(np.float64) / self.writing.temperature
         shares = np.exp(logs - logs.max())
         shares[_is_unlikely(shares / shares.sum(), self.writing.top_p)] = 0
         return int(self.random.choice(len(shares), p=shares / shares.sum()))
+
+
+class _Memory:
+    """A text, and where in it each few characters stood last."""
+
+    def __init__(self, ids: list[int]) -> None:
+        self._ids: list[int] = []
+        self._ends: dict[tuple[int, ...], int] = {}
+        self.add(ids)
+
+    def add(self, ids: list[int]) -> None:
+        for one in ids:
+            # Known only once something follows it: a stretch is not found at its own place.
+            if len(self._ids) >= RECALLED_BY:
+                self._ends[tuple(self._ids[-RECALLED_BY:])] = len(self._ids)
+            self._ids.append(one)
+
+    def following(self, one: int) -> list[int]:
+        """What followed when the text ended last as it does with one more character."""
+        end = self._ends.get((*self._ids[1 - RECALLED_BY :], one))
+        return [] if end is None else self._ids[end : end + RECALLED]
 
 
 def _agreeing(block: list[int], best: Ids | npt.NDArray[np.int64]) -> int:

@@ -187,23 +187,33 @@ def test_checked_text_is_the_one_the_lowest_level_writes_alone(
     model: LanguageModel, prompt: str, least_share: float
 ) -> None:
     plain = write_on(model, prompt, Writing(150, Climb.PLAIN))
-    checked = write_on(model, prompt, Writing(150, Climb.CHECKED, least_share))
+    checked = write_on(model, prompt, Writing(150, least_share=least_share))
     assert checked.text == plain.text
     assert len(plain.text) == 150
     assert plain.steps == 150
 
 
 def test_sure_levels_save_steps(model: LanguageModel) -> None:
-    written = write_on(model, invented_text(4), Writing(200))
+    written = write_on(model, invented_text(4), Writing(200, recalls=False))
     assert written.steps < 195
-    assert any(chars > 1 for chars in written.kept)
+    assert any(source.startswith("level") for source in written.kept)
     assert sum(written.kept.values()) >= 200
-    assert all(written.kept[chars] <= chars * written.heard[chars] for chars in written.kept)
+    assert all(count <= 8 * written.heard[source] for source, count in written.kept.items())
+
+
+def test_what_stood_in_the_text_before_saves_more(model: LanguageModel) -> None:
+    recalled = write_on(model, invented_text(4), Writing(200))
+    without = write_on(model, invented_text(4), Writing(200, recalls=False))
+    assert recalled.text == without.text
+    assert recalled.steps < 0.6 * without.steps
+    assert recalled.kept["recalled"] > 2 * recalled.heard["recalled"]
 
 
 def test_trusted_levels_are_kept_as_they_are(model: LanguageModel) -> None:
     free = write_on(model, invented_text(4), Writing(200, Climb.FREE))
-    assert all(free.kept[chars] == chars * free.heard[chars] for chars in free.heard)
+    chars = {"next": 1, "level 1": 2, "level 2": 4, "level 3": 8}
+    assert set(free.heard) > {"next"}
+    assert all(free.kept[source] == chars[source] * free.heard[source] for source in free.heard)
     never = write_on(model, invented_text(4), Writing(200, Climb.FREE, least_share=1.01))
     assert never.text == write_on(model, invented_text(4), Writing(200, Climb.PLAIN)).text
 
