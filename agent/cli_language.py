@@ -51,7 +51,9 @@ def generate(
         language_models.language_folder(session.settings.model.language, session.home)
     )
     climb = Climb.FREE if free else Climb.CHECKED
-    writing = Writing(chars, climb, sure, temperature, top_p, seed)
+    writing = Writing(
+        chars, climb, least_share=sure, temperature=temperature, top_p=top_p, seed=seed
+    )
     written = write_on(model, prompt, writing)
     if as_json:
         reply = {
