@@ -2,12 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from agent.errors import ConfigError
 from agent.ingest import Reading
+from agent.phrasing import Write
 from agent.settings import Settings
 from kb import Answerability, ChoiceWeights, Rereader, RereadWeights
-from model import Asker, Encoder, Reader, Tagger, load_asker, load_encoder, load_reader, load_tagger
+from model import (
+    Asker,
+    Encoder,
+    ModelError,
+    Reader,
+    Tagger,
+    Writer,
+    load_asker,
+    load_encoder,
+    load_reader,
+    load_tagger,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +35,8 @@ class Judgement:
     choices: ChoiceWeights
     asker: Asker | None = None
     """Only where the user wants questions in its words."""
+    write: Write | None = None
+    """Only where the user wants answers phrased."""
 
     @property
     def reading(self) -> Reading:
@@ -34,9 +49,10 @@ def load_judgement(settings: Settings) -> Judgement:
 
     Raises:
         ModelError: weights of the model cannot be loaded.
-        ConfigError: weights of the verdicts cannot be read.
+        ConfigError: weights of the verdicts cannot be read, or the writer's folder is none.
     """
     chosen = settings.model
+    write = None if chosen.writer is None else _writing(chosen.writer)
     encoder, tagger = load_encoder(chosen.encoder), load_tagger(chosen.tagger)
     # The shipped reader reads with the vectors that it was trained on, whatever finds the facts.
     is_shipped = chosen.reader is None
@@ -74,7 +90,23 @@ def load_judgement(settings: Settings) -> Judgement:
         load_asker(chosen.asker, reader=reader, tagger=tagger)
         if chosen.natural_questions
         else None,
+        write,
     )
+
+
+def _writing(folder: Path) -> Write:
+    """A writer that reads its checkpoint when it first writes; trouble with it is the setting's."""
+    if not folder.is_dir():
+        raise ConfigError(f"TIDINGS_MODEL__WRITER: {folder} is not a folder")
+    writer = Writer(folder)
+
+    def write(prompt: str) -> str:
+        try:
+            return writer.write(prompt)
+        except ModelError as exc:
+            raise ConfigError(f"TIDINGS_MODEL__WRITER: {exc}") from exc
+
+    return write
 
 
 def _threshold(

@@ -74,6 +74,8 @@ def _show_reply(console: Console, reply: dict[str, Any]) -> None:
     if reply["known"]:
         console.print(Text(reply["answer"], style="bold"), end="")
         console.print(Text(f"   (probability {reply['probability']:.2f})"))
+        if reply.get("phrased"):
+            console.print(Text(reply["phrased"]))  # [1] is the first of the facts below
         show_matches(console, reply["facts"])
         if reply["conflicts"]:
             console.print(Text("Another word on it:", style="bold yellow"))

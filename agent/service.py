@@ -15,6 +15,7 @@ from agent.fetch import FetchedPage
 from agent.ingest import IngestReport, ingest
 from agent.judgement import Judgement
 from agent.moments import parse_as_of, parse_since
+from agent.phrasing import phrase_answer
 from agent.progress import Progress, SilentProgress
 from agent.questions import parse_question
 from agent.settings import Settings
@@ -46,6 +47,7 @@ class Service:
         self.kb = kb
         self.reading = judgement.reading
         self._choices = judgement.choices
+        self._write = judgement.write
         self.settings = settings
         self.home = home
         self._collector = collector
@@ -114,7 +116,10 @@ class Service:
 
     # ------------------------------------------------------------------------------------------- asking
     def ask(self, arguments: Arguments, _progress: Progress) -> JSON:
-        """Answer a question from the store, or say that it is not known; rank options if they are given."""
+        """Answer a question from the store, or say that it is not known; rank options if they are given.
+
+        With a writer the reply has the key `phrased` too: a sentence or two, or null.
+        """
         question = parse_question(_required(arguments, "question"))
         options, as_of = _options(arguments, "choices"), _as_of(arguments)
         reply = self.kb.answer(
@@ -123,10 +128,13 @@ class Service:
             limit=_limit(arguments, 5),
             threshold=_share(arguments, "threshold"),
         )
-        if options is None:
-            return answer_view(reply)
-        ranked = self.kb.rank_choices(question, options, self._choices, as_of=as_of)
-        return answer_view(reply) | {"choices": [choice_view(one) for one in ranked]}
+        view = answer_view(reply)
+        if self._write is not None:
+            view["phrased"] = phrase_answer(reply, self._write)
+        if options is not None:
+            ranked = self.kb.rank_choices(question, options, self._choices, as_of=as_of)
+            view["choices"] = [choice_view(one) for one in ranked]
+        return view
 
     def search(self, arguments: Arguments, _progress: Progress) -> JSON:
         """The facts nearest to a text, best first."""

@@ -210,6 +210,10 @@ class ModelSettings(_Group):
     language: Path | None = Field(
         None, description="Language model's folder; without it, the shipped one."
     )
+    writer: Path | None = Field(
+        None,
+        description="Folder of a Llama or Mistral checkpoint that phrases answers; without it, none is phrased.",
+    )
     natural_questions: bool = Field(
         False,
         description="Whether the asker words the questions of articles, where it can: slower, see Limits.",

@@ -10,6 +10,7 @@ from kb.lock import HomeLock
 from kb.protocols import Embedder, FloatArray
 from kb.reports import FactSource, StoreCounts, StoryNews, StorySummary, VerifyReport
 from kb.reread import Rereader, RereadWeights
+from kb.supported import Passage, changed_qualifier, holds_words, unsupported
 from kb.values import (
     Answer,
     AnswerKind,
@@ -71,6 +72,7 @@ __all__ = [
     "Match",
     "MigrationError",
     "NoAnswer",
+    "Passage",
     "Question",
     "QueuedEntry",
     "RankedChoice",
@@ -87,5 +89,8 @@ __all__ = [
     "Topics",
     "Verdict",
     "VerifyReport",
+    "changed_qualifier",
     "content_id",
+    "holds_words",
+    "unsupported",
 ]

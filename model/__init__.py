@@ -9,6 +9,7 @@ from model.generate import Climb, Writing, Written, write_on
 from model.predict import LanguageModel, load_language_model
 from model.read import Reader, load_reader
 from model.tag import Span, Tagger, Word, load_tagger
+from model.writer import Writer
 
 __all__ = [
     "Asker",
@@ -23,6 +24,7 @@ __all__ = [
     "Span",
     "Tagger",
     "Word",
+    "Writer",
     "Writing",
     "Written",
     "load_asker",

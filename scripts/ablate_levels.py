@@ -242,13 +242,11 @@ def writing(model: LanguageModel, text: PredictText) -> Found:
     """Characters a step of greedy writing, by the share from which a level is heard, and characters per second."""
     prompt = text.alphabet.text(text.development[-PROMPT_CHARS:])
     found: Found = {}
-    ways = {"plain": Writing(WRITTEN_CHARS, Climb.PLAIN)}
-    ways |= {
-        f"checked from {share}": Writing(WRITTEN_CHARS, least_share=share) for share in LEAST_SHARES
-    }
-    ways |= {
-        f"free from {share}": Writing(WRITTEN_CHARS, Climb.FREE, share) for share in LEAST_SHARES
-    }
+    ways = {"plain": Writing(WRITTEN_CHARS, Climb.PLAIN), "recalled": Writing(WRITTEN_CHARS)}
+    for share in LEAST_SHARES:
+        levels_alone = Writing(WRITTEN_CHARS, recalls=False, least_share=share)
+        ways[f"checked from {share}"] = levels_alone
+        ways[f"free from {share}"] = replace(levels_alone, climb=Climb.FREE)
     for name, way in ways.items():
         began = time.process_time()
         written = write_on(model, prompt, way)
