@@ -82,7 +82,7 @@ def _alone(width: int, layers: int) -> LevelConfig:
 
 
 ROWS: Mapping[str, Row] = {
-    "as shipped": Row("frozen codes, near and compared; 1, 2, 4, 8 characters", writes=True),
+    "all ideas": Row("frozen codes, near and compared; 1, 2, 4, 8 characters", writes=True),
     "softmax": Row("a distribution by a learned table, nothing else", loss=Softmax),
     "compared only": Row("codes compared, distance does not count", loss=Comparison),
     "distance alone": Row("codes by distance, comparing settles a scale alone", loss=Regression),

@@ -36,10 +36,10 @@ def test_rows_are_measured_once_and_reported(
 ) -> None:
     out, work = tmp_path / "levels.json", tmp_path / "work"
     arguments = ["--data", str(data), "--seconds", "0.4", "--seeds", "2", "--out", str(out)]
-    arguments += ["--rows", "as shipped,softmax", "--work", str(work)]
+    arguments += ["--rows", "all ideas,softmax", "--work", str(work)]
     assert run(monkeypatch, *arguments) == 0
     report = json.loads(out.read_text(encoding="utf8"))
-    first, second = report["rows"]["as shipped"], report["rows"]["softmax"]
+    first, second = report["rows"]["all ideas"], report["rows"]["softmax"]
     assert first["n"] == second["n"] == 2
     assert first["half_interval"] > 0
     assert len(first["right"]) == len(first["auroc_of_length"]) == 4
