@@ -158,7 +158,7 @@ def _xz(text: str) -> float:
 
 
 def _ppmd(text: str) -> float:
-    with extra("compare"):
+    with extra("evaluate"):
         import pyppmd
     packed = pyppmd.compress(text.encode(), max_order=PPMD_ORDER, mem_size=PPMD_MEMORY)
     return 8 * len(packed) / len(text)
