@@ -21,8 +21,6 @@ from model.level_variants import (
 )
 from tests.model.language_models import LEVELS, predict_text, trained
 
-TRAINER = trained()
-
 
 @pytest.fixture
 def ids() -> torch.Tensor:
@@ -33,11 +31,12 @@ def losses_of(
     kind: type[LevelLoss], ids: torch.Tensor
 ) -> tuple[LevelNetwork, LevelLoss, list[LevelLosses]]:
     torch.manual_seed(1)
-    codes: tuple[Codes, ...] = TRAINER.codes
-    network = LevelNetwork(TRAINER.levels)
-    loss = kind(codes, TRAINER.levels.alphabet)
-    assert TRAINER.hasher is not None
-    units = torch.from_numpy(TRAINER.hasher(ids.numpy().astype("uint8")))
+    codes: tuple[Codes, ...] = trained().codes
+    network = LevelNetwork(trained().levels)
+    loss = kind(codes, trained().levels.alphabet)
+    hasher = trained().hasher
+    assert hasher is not None
+    units = torch.from_numpy(hasher(ids.numpy().astype("uint8")))
     return network, loss, loss(network(ids, units), ids)
 
 
@@ -83,8 +82,8 @@ def test_codes_that_are_one_are_dear_and_those_apart_are_not() -> None:
 
 
 def test_every_level_predicts_the_next_character(ids: torch.Tensor) -> None:
-    codes = TRAINER.codes[:1] * 4
-    levels = dataclasses.replace(TRAINER.levels, code_widths=(LEVELS.code_widths[0],) * 4, rows=0)
+    codes = trained().codes[:1] * 4
+    levels = dataclasses.replace(trained().levels, code_widths=(LEVELS.code_widths[0],) * 4, rows=0)
     loss = NextCharacter(codes, levels.alphabet)
     torch.manual_seed(3)
     network = LevelNetwork(levels)

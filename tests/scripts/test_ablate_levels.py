@@ -34,8 +34,10 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 def test_rows_are_measured_once_and_reported(
     tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(ABLATE, "WRITTEN_CHARS", 40)
+    monkeypatch.setattr(ABLATE, "LEAST_SHARES", (0.3,))
     out, work = tmp_path / "levels.json", tmp_path / "work"
-    arguments = ["--data", str(data), "--seconds", "0.4", "--seeds", "2", "--out", str(out)]
+    arguments = ["--data", str(data), "--seconds", "0.2", "--seeds", "2", "--out", str(out)]
     arguments += ["--rows", "all ideas,softmax", "--work", str(work)]
     assert run(monkeypatch, *arguments) == 0
     report = json.loads(out.read_text(encoding="utf8"))

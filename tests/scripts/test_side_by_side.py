@@ -81,11 +81,9 @@ def test_a_run_reports_both(report, folder, text, capsys) -> None:
     assert theirs["params"] == 804_096 + 128 * (alphabet - 65)
     assert (theirs["planned_steps"], theirs["window"], ours["window"]) == (2000, 64, 16)
     for found, chars in ((theirs, 12 * 64), (ours, 2 * 16)):
-        assert found["curve"][-1] == {
-            "step": found["steps"],
-            "seconds": round(found["seconds"], 2),
-            "val_nats": found["val_nats"],
-        }
+        last = found["curve"][-1]
+        assert (last["step"], last["val_nats"]) == (found["steps"], found["val_nats"])
+        assert last["seconds"] == pytest.approx(found["seconds"], abs=0.006)  # both are rounded
         speed = found["steps"] * chars / found["seconds"]
         assert found["train_chars_per_s"] == pytest.approx(speed, rel=0.01)
         assert 1 < found["val_nats_half_window"] < 4.5
