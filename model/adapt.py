@@ -37,9 +37,9 @@ from model.level_network import LevelNetwork
 from model.lora import AdaptedLinear, LoraConfig, adapt_linear_layers
 from model.mapped_adam import MappedAdam
 from model.predict_data import joined
-from model.predict_stored import SCALES, StoredModel, restore_model
+from model.predict_stored import StoredModel, restore_model
 from model.predict_train import with_sureness
-from model.quantize import quantize_rows
+from model.quantize import SCALES, quantize_rows
 
 logger = logging.getLogger(__name__)
 

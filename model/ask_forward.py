@@ -16,13 +16,12 @@ import numpy.typing as npt
 
 from model.ask_config import AskConfig
 from model.checkpoint import Arrays
-from model.quantize import dequantize_rows, quantize_rows, small_integers
+from model.quantize import SCALES, quantize_rows, restored_array
 
 FloatArray = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.int64]
 
-SCALES = ".scales"
 NORM_EPS = 1e-5
 ROTARY_BASE = 10_000.0
 IMPOSSIBLE = np.float32(-1e9)
@@ -57,14 +56,6 @@ def stored_arrays(weights: dict[str, FloatArray]) -> Arrays:
         else:
             arrays[name] = values
     return arrays
-
-
-def _restored(arrays: Arrays, name: str) -> FloatArray:
-    values = arrays[name]
-    if name + SCALES not in arrays:
-        return np.asarray(values, dtype=np.float32)
-    bits = 4 if values.dtype == np.uint8 else 8
-    return dequantize_rows(small_integers(values, bits=bits), arrays[name + SCALES])
 
 
 @dataclass(slots=True)
@@ -113,7 +104,7 @@ class NumpyAskNetwork:
         self.config = config
         self._weights: dict[str, FloatArray] = {}
         for name, shape in weight_shapes(config).items():
-            values = _restored(arrays, name)
+            values = restored_array(arrays, name)
             if values.shape != shape:
                 raise ValueError(f"{name} has another shape")
             if not np.isfinite(values).all():

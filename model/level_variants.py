@@ -34,30 +34,25 @@ class Regression(LevelLoss):
         return super()._contrast(level, said.detach(), table.detach(), place)
 
 
-class Softmax(Comparison):
+class LearnedTable(LevelLoss):
+    """On the lowest level codes that are learned with the rest."""
+
+    def __init__(self, codes: Sequence[Codes], alphabet: int) -> None:
+        super().__init__(codes, alphabet)
+        width = codes[0].width
+        self.learned = nn.Parameter(torch.randn(alphabet, width) * width**-0.5)
+
+    def table(self) -> Tensor:
+        """What the lowest level predicts of every character, (V, D)."""
+        return self.learned
+
+
+class Softmax(LearnedTable, Comparison):
     """On the lowest level the usual: a distribution over characters, by a table that is learned."""
 
-    def __init__(self, codes: Sequence[Codes], alphabet: int) -> None:
-        super().__init__(codes, alphabet)
-        width = codes[0].width
-        self.learned = nn.Parameter(torch.randn(alphabet, width) * width**-0.5)
 
-    def table(self) -> Tensor:
-        """What the lowest level predicts of every character, (V, D)."""
-        return self.learned
-
-
-class Unprotected(Regression):
+class Unprotected(LearnedTable, Regression):
     """On the lowest level codes that learn as well, and may all become one."""
-
-    def __init__(self, codes: Sequence[Codes], alphabet: int) -> None:
-        super().__init__(codes, alphabet)
-        width = codes[0].width
-        self.learned = nn.Parameter(torch.randn(alphabet, width) * width**-0.5)
-
-    def table(self) -> Tensor:
-        """What the lowest level predicts of every character, (V, D)."""
-        return self.learned
 
 
 class Regularised(Unprotected):

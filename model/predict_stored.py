@@ -19,13 +19,12 @@ from model.checkpoint import Arrays, Checkpoint
 from model.codes import Codes
 from model.errors import CheckpointError
 from model.level_config import LevelConfig
-from model.quantize import dequantize_rows, quantize_rows, small_integers
+from model.quantize import SCALES, quantize_rows, restored_array
 from model.unit_hash import UnitHash
 
 FloatArray = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
-SCALES = ".scales"
 UNITS = "units.weight"
 CODES = "codes.0"
 _NETWORK, _LOSS = "network.", "loss."
@@ -120,7 +119,7 @@ def restore_model(checkpoint: Checkpoint) -> StoredModel:
         levels = LevelConfig(**{k: _tupled(v) for k, v in config["levels"].items()})
         alphabet = Alphabet(config["alphabet"])
         arrays = {
-            name: _restored(checkpoint.arrays, name)
+            name: restored_array(checkpoint.arrays, name)
             for name in checkpoint.arrays
             if not name.endswith(SCALES)
         }
@@ -140,14 +139,6 @@ def _block_reader(arrays: Arrays, level: int) -> BlockReader:
         arrays[f"codes.{level}.{part}"] for part in ("letters", "order", "mean", "outward")
     )
     return BlockReader(2**level, letters, order.astype(np.int64), mean, outward)
-
-
-def _restored(arrays: Arrays, name: str) -> FloatArray:
-    values = arrays[name]
-    if name + SCALES not in arrays:
-        return np.asarray(values, dtype=np.float32)
-    bits = 4 if values.dtype == np.uint8 else 8
-    return dequantize_rows(small_integers(values, bits=bits), arrays[name + SCALES])
 
 
 def _check(network: Arrays, levels: LevelConfig) -> None:

@@ -6,8 +6,10 @@ its number alone.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
+import lzma
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -20,6 +22,7 @@ import torch
 from model.alphabet import Alphabet, Ids
 from model.checkpoint import Checkpoint, current_commit, save_checkpoint
 from model.codes import CodeKind, Codes, fit_codes
+from model.errors import DataError
 from model.predict import LanguageModel
 from model.predict_config import PredictPreset
 from model.predict_data import NewsText, joined, read_news_text
@@ -123,6 +126,23 @@ def text_ids(news: NewsText, *, least: int) -> PredictText:
         alphabet.ids(joined(articles)) for articles in (news.training, news.development)
     )
     return PredictText(alphabet, training, development[:LOOKED_AT], news.digest)
+
+
+def split_text(path: Path, *, training_share: float) -> PredictText:
+    """A packed text file: its beginning to train on, the rest for development.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        content = lzma.decompress(path.read_bytes())
+        whole = content.decode("utf-8")
+    except (OSError, lzma.LZMAError, UnicodeDecodeError) as exc:
+        raise DataError(f"cannot read {path}: {exc}") from exc
+    alphabet = Alphabet.of([whole])
+    ids = alphabet.ids(whole)
+    end = int(len(ids) * training_share)
+    return PredictText(alphabet, ids[:end], ids[end:], hashlib.sha256(content).hexdigest())
 
 
 def trainer_of(preset: PredictPreset, text: PredictText, *, device: str = "cpu") -> PredictTrainer:

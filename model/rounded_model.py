@@ -22,13 +22,11 @@ import torch
 from model.checkpoint import Arrays, Checkpoint, load_checkpoint
 from model.errors import CheckpointError
 from model.nf4 import bits_per_value, quantize_nf4, restore_nf4
-from model.quantize import Stored, dequantize_rows, quantize_rows, small_integers
+from model.quantize import SCALES, Stored, dequantize_rows, quantize_rows, small_integers
 from model.rounding_baselines import baseline_bits, gptq, round_to_nearest
 from model.spqr import SpqrConfig, find_tau, output_error, quantize_matrix
 from model.spqr_stored import Doubles, FloatArray, nominal_bits, restore_matrix, stored_bits
 
-SCALES = ".scales"
-"""Ends the name of the scales of a matrix that is stored as rows of small integers."""
 SPQR_3 = 3.94
 """Bits a weight, as published: 3 and outliers."""
 

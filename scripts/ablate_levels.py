@@ -9,9 +9,7 @@ how well the length of a code tells whether it is. A killed run goes on with the
 """
 
 import argparse
-import hashlib
 import json
-import lzma
 import statistics
 import sys
 import time
@@ -24,7 +22,6 @@ import numpy as np
 import torch
 from scipy import stats
 
-from model.alphabet import Alphabet
 from model.checkpoint import Checkpoint, current_commit
 from model.codes import CodeKind, Codes
 from model.generate import Climb, Writing, write_on
@@ -42,7 +39,7 @@ from model.predict import LanguageModel
 from model.predict_config import UNSET, PredictTrainConfig
 from model.predict_stored import language_model_config, stored_arrays
 from model.predict_sureness import block_outcomes, fit_sureness
-from model.predict_train import UNPLANNED, PredictText, level_codes, steps_within
+from model.predict_train import UNPLANNED, PredictText, level_codes, split_text, steps_within
 from model.predict_trainer import PredictTrainer
 from model.read_metrics import area_under_curve
 from model.timing import describe_machine
@@ -123,7 +120,7 @@ def main() -> int:
     unknown = sorted(set(names) - set(ROWS))
     if unknown:
         sys.exit(f"no row {unknown[0]!r}; there is {', '.join(ROWS)}")
-    text = read_text(options.data / TEXT)
+    text = split_text(options.data / TEXT, training_share=TRAINING_SHARE)
     options.work.mkdir(parents=True, exist_ok=True)
     shelf = CodeShelf(text)
     for seed in range(1, options.seeds + 1):
@@ -138,15 +135,6 @@ def main() -> int:
     report = summarise(options, names, text)
     options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return 0
-
-
-def read_text(path: Path) -> PredictText:
-    """Its last tenth is the validation text, called development here."""
-    content = lzma.decompress(path.read_bytes())
-    alphabet = Alphabet.of([content.decode("utf-8")])
-    ids = alphabet.ids(content.decode("utf-8"))
-    end = int(len(ids) * TRAINING_SHARE)
-    return PredictText(alphabet, ids[:end], ids[end:], hashlib.sha256(content).hexdigest())
 
 
 class CodeShelf:

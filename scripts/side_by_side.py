@@ -9,9 +9,7 @@ into stretches as long as those of training, and once with half a stretch or mor
 """
 
 import argparse
-import hashlib
 import json
-import lzma
 import os
 import statistics
 import time
@@ -27,7 +25,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from model.alphabet import Alphabet
 from model.checkpoint import Checkpoint, current_commit
 from model.generate import Climb, Writing, write_on
 from model.gpt import Gpt, GptConfig, Scores, generate, text_nats
@@ -37,7 +34,7 @@ from model.predict import LanguageModel
 from model.predict_config import UNSET, PredictPreset, PredictTrainConfig
 from model.predict_stored import language_model_config, stored_arrays
 from model.predict_sureness import block_outcomes, fit_sureness
-from model.predict_train import UNPLANNED, PredictText, steps_within, trainer_of
+from model.predict_train import UNPLANNED, PredictText, split_text, steps_within, trainer_of
 from model.predict_trainer import PredictTrainer
 from model.timing import describe_machine
 
@@ -101,12 +98,7 @@ def read_text(path: Path) -> PredictText:
     """The text as nanoGPT parts it: its last tenth is the validation text, called development here."""
     if not path.is_file():
         raise SystemExit(f"there is no {path}")
-    content = lzma.decompress(path.read_bytes())
-    whole = content.decode("utf-8")
-    alphabet = Alphabet.of([whole])
-    ids = alphabet.ids(whole)
-    end = int(len(ids) * TRAINING_SHARE)
-    return PredictText(alphabet, ids[:end], ids[end:], hashlib.sha256(content).hexdigest())
+    return split_text(path, training_share=TRAINING_SHARE)
 
 
 def compare(text: PredictText, limits: Limits) -> Found:

@@ -33,7 +33,8 @@ from model.checkpoint import Arrays, Checkpoint, load_checkpoint, save_checkpoin
 from model.errors import CheckpointError, DataError, ModelError
 from model.mapped_adam import LIVE
 from model.predict import LanguageModel, load_language_model
-from model.predict_stored import SCALES, UNITS, restore_model
+from model.predict_stored import UNITS, restore_model
+from model.quantize import SCALES
 from tests.model.adapt_texts import CONFIG, new_reports, noise, older_reports
 from tests.model.language_models import checkpoint, invented_text
 

@@ -11,13 +11,12 @@ import torch
 from model.checkpoint import Checkpoint
 from model.errors import CheckpointError
 from model.predict import LanguageModel
-from model.quantize import quantize_rows
+from model.quantize import SCALES, quantize_rows
 from model.rounded_model import (
     INT4,
     INT8,
     METHODS,
     NF4,
-    SCALES,
     TABLE_METHODS,
     RoundedModel,
     keep,
