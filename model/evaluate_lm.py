@@ -1,7 +1,8 @@
 """The `lm` suite: what a character of unread text costs the language model, and how fast it writes.
 
-Bits a character are exact: of every character after the first, with all before it known as far back as the model
-looks. Beside it stand compressors, which have not read anything before: they learn from the very text.
+Bits a character are exact: of every character after the first, with all before it known. Reported are those of the
+network, which looks back over a window and learns nothing more, and those with experience, which begins with nothing
+and grows with the very text. Beside them stand compressors, which learn from the very text alone.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 
 from model.checkpoint import current_commit
 from model.errors import DataError
+from model.experience import Experience
 from model.extras import extra
 from model.generate import Climb, Writing, write_on
 from model.predict import LanguageModel, load_language_model
@@ -28,7 +30,7 @@ from model.timing import ALTERNATIONS, describe_machine
 
 SUITE = "lm"
 LM_FOLDERS = ("", "lm", "train/lm")
-METRICS = ("bpc", "chars_per_step", "chars_per_s")
+METRICS = ("bpc", "bpc_network", "chars_per_step", "chars_per_s")
 PROMPT_CHARS, WRITTEN_CHARS, PROMPTS = 200, 400, 5
 PPMD_ORDER, PPMD_MEMORY = 16, 1 << 28
 
@@ -50,7 +52,7 @@ def evaluate_lm(
         limit: articles of each set at most.
 
     Returns:
-        The report.
+        The report: `bpc` with experience where the model has a gate for it, `bpc_network` without.
 
     Raises:
         ModelError: there is no such text, or no model.
@@ -61,10 +63,12 @@ def evaluate_lm(
     results, seconds = {}, 0.0
     for name, text in sets.items():
         started = time.perf_counter()
-        bits = model.bits(text)
+        alone = model.bits(text)
         seconds += time.perf_counter() - started
+        bits = model.bits(text, Experience()) if model.gate is not None else alone
         results[name] = {
             "bpc": round(float(bits.mean()), 4),
+            "bpc_network": round(float(alone.mean()), 4),
             **writing_speed(model, text),
             "n": len(bits),
         }

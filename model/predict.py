@@ -10,6 +10,7 @@ Shapes: T characters, V of the alphabet, D width of a level's codes.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -20,6 +21,8 @@ import numpy.typing as npt
 from model.alphabet import Ids
 from model.checkpoint import Checkpoint, load_checkpoint
 from model.errors import CheckpointError
+from model.experience import Experience
+from model.gate import GATE, Gate
 from model.level_forward import LevelForward
 from model.predict_stored import StoredModel, restore_model
 from model.unit_hash import LOOK_BACK, UnitHash
@@ -48,6 +51,8 @@ class LanguageModel:
         self.name = f"tidings-predict-{checkpoint.config['preset']}-{self.hash[:_NAME_DIGITS]}"
         self.params = sum(array.size for array in self.stored.network.values())
         self.bytes = sum(array.nbytes for array in checkpoint.arrays.values())
+        self.gate = Gate(checkpoint.arrays) if f"{GATE}inward.weight" in checkpoint.arrays else None
+        """Through which experience is heard; None if it was not fitted."""
         self.sureness = tuple(
             Sureness(tuple(each["lengths"]), tuple(each["shares"]))
             for each in checkpoint.config.get("sureness", ())
@@ -62,21 +67,46 @@ class LanguageModel:
         stored = self.stored
         return Reading(LevelForward.of(stored.network, stored.levels, window=window), stored.hasher)
 
-    def bits(self, text: str) -> Doubles:
+    def bits(self, text: str, experience: Experience | None = None) -> Doubles:
         """What each character after the first costs when all before it are known, in bits, float64 (T - 1,).
 
         The text is normalised to NFC first. A character that the alphabet does not hold costs the bits of the choice
         among all others besides.
+
+        Args:
+            text: any.
+            experience: what was read before, heard beside the network; None for the network alone.
+
+        Raises:
+            CheckpointError: there is experience, but the model has no gate to hear it through.
         """
         ids = self.alphabet.ids(text)
-        reading, costs = self.reading(), []
+        if experience is not None and self.gate is None:
+            raise CheckpointError(f"{self.name} cannot hear experience: it has no gate")
+        traces = experience.look(ids) if experience is not None else []
+        costs = [np.zeros(0)]
+        for first, logs in self._logs_by_stretch(ids):
+            following = ids[first : first + len(logs)]
+            if experience is None or self.gate is None:
+                found = logs[np.arange(len(logs)), following]
+            else:
+                here = [trace.part(first, first + len(logs)) for trace in traces]
+                found = self.gate.logs(logs, following, here)
+            costs.append(-found / math.log(2))
+        bits = np.concatenate(costs)
+        return np.asarray(bits + self.alphabet.other_bits * (ids[1:] == self.alphabet.other))
+
+    def logs_of(self, ids: Ids) -> Doubles:
+        """Logs of the network's distributions of every character after the first, float64 (T - 1, V)."""
+        found = [np.zeros((0, self.alphabet.size))]
+        return np.concatenate(found + [logs for _, logs in self._logs_by_stretch(ids)])
+
+    def _logs_by_stretch(self, ids: Ids) -> Iterator[tuple[int, Doubles]]:
+        """The same by stretches, with the place of the first character that each tells of."""
+        reading = self.reading()
         for first in range(0, len(ids) - 1, READ_AT_ONCE):
-            part = ids[first : first + READ_AT_ONCE]
-            following = ids[first + 1 : first + 1 + READ_AT_ONCE]
-            logs = self.log_shares(reading.read(part)[0][: len(following)])
-            costs.append(-logs[np.arange(len(following)), following] / math.log(2))
-        found = np.concatenate(costs) if costs else np.zeros(0)
-        return np.asarray(found + self.alphabet.other_bits * (ids[1:] == self.alphabet.other))
+            said = reading.read(ids[first : first + READ_AT_ONCE])[0]
+            yield first + 1, self.log_shares(said[: len(ids) - 1 - first])
 
     def scores(self, said: FloatArray) -> FloatArray:
         """Scores of all characters, (T, V), from what the lowest level says, (T, D)."""

@@ -18,6 +18,7 @@ from model.alphabet import Alphabet
 from model.checkpoint import Arrays, Checkpoint
 from model.codes import Codes
 from model.errors import CheckpointError
+from model.gate import GATE
 from model.level_config import LevelConfig
 from model.quantize import SCALES, quantize_rows, restored_array
 from model.unit_hash import UnitHash
@@ -127,7 +128,7 @@ def restore_model(checkpoint: Checkpoint) -> StoredModel:
         hasher = None
         if levels.rows:
             hasher = UnitHash.of(alphabet, rows=levels.rows, grams=levels.grams, words=levels.words)
-        network = {k: v for k, v in arrays.items() if not k.startswith("codes.") and k != "bias"}
+        network = {k: v for k, v in arrays.items() if not k.startswith(("codes.", GATE, "bias"))}
         _check(network, levels)
         return StoredModel(levels, alphabet, network, arrays[CODES], arrays["bias"], blocks, hasher)
     except (KeyError, TypeError, ValueError, AttributeError) as exc:

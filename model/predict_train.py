@@ -23,6 +23,7 @@ from model.alphabet import Alphabet, Ids
 from model.checkpoint import Checkpoint, current_commit, save_checkpoint
 from model.codes import CodeKind, Codes, fit_codes
 from model.errors import DataError
+from model.gate_fit import fit_gate
 from model.predict import LanguageModel
 from model.predict_config import PredictPreset
 from model.predict_data import NewsText, joined, read_news_text
@@ -44,6 +45,10 @@ UNSETTLED, PROBED = 5, 20
 """A schedule is planned after so many steps, from the speed of those behind the unsettled ones."""
 LOOKED_AT = 200_000
 """Characters of the development articles that losses are looked at on meanwhile."""
+
+
+EARLIER = 1_000_000
+"""Characters of training text that have been read before, for the gate to know what experience is worth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,8 @@ def train_predict(
     }
     config = language_model_config(preset.name, trainer.levels, text.alphabet)
     arrays = stored_arrays(trainer.averaged(), trainer.codes)
-    save_checkpoint(with_sureness(Checkpoint(arrays, config, facts), text.development), out)
+    trained = with_sureness(Checkpoint(arrays, config, facts), text.development)
+    save_checkpoint(with_gate(trained, text), out)
     return log
 
 
@@ -117,6 +123,13 @@ def with_sureness(checkpoint: Checkpoint, development: Ids) -> Checkpoint:
     model = LanguageModel(checkpoint)
     found = [fit_sureness(*each) for each in block_outcomes(model, development)]
     return replace(checkpoint, config={**checkpoint.config, "sureness": found})
+
+
+def with_gate(checkpoint: Checkpoint, text: PredictText) -> Checkpoint:
+    """A trained model that hears experience as well as it deserves; fitted on text that was kept out of training."""
+    earlier = text.training[:EARLIER]
+    gate = fit_gate(LanguageModel(checkpoint), text.development, earlier)
+    return replace(checkpoint, arrays={**checkpoint.arrays, **gate})
 
 
 def text_ids(news: NewsText, *, least: int) -> PredictText:

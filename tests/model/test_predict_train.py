@@ -21,8 +21,9 @@ from tests.model.language_models import FEW_BLOCKS, PRESET, predict_text, traine
 
 
 @pytest.fixture(autouse=True)
-def _few_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def _little_fitting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("model.codes.SAMPLED_BLOCKS", FEW_BLOCKS)
+    monkeypatch.setattr("model.gate_fit.STEPS", 10)
 
 
 def preset() -> PredictPreset:

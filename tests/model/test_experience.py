@@ -1,0 +1,133 @@
+"""The graph of what was read, and the gate through which it is heard beside the network."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter, defaultdict
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from model import CheckpointError, experience
+from model.alphabet import Ids
+from model.experience import Experience
+from model.gate import features
+from model.gate_fit import fit_gate
+from model.predict import LanguageModel
+from tests.model.language_models import checkpoint, invented_text, predict_text
+
+LENGTHS = (2, 5)
+
+
+@pytest.fixture(scope="module")
+def model() -> LanguageModel:
+    text = predict_text()
+    found = checkpoint()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("model.gate_fit.STEPS", 100)
+        patch.setattr("model.gate_fit.BATCH", 1000)
+        gate = fit_gate(LanguageModel(found), text.development, text.training[:4000])
+    return LanguageModel(dataclasses.replace(found, arrays={**found.arrays, **gate}))
+
+
+def counted(ids: Ids, length: int) -> npt.NDArray[np.int64]:
+    """Times, kinds, weight, last and age at every character, by plain counting."""
+    followers: dict[bytes, Counter[int]] = defaultdict(Counter)
+    latest: dict[bytes, tuple[int, int]] = {}
+    rows = [(0, 0, 0, 0, 0)] * min(length, len(ids))
+    for at in range(length, len(ids)):
+        node, one = ids[at - length : at].tobytes(), int(ids[at])
+        seen = followers[node]
+        last, place = latest.get(node, (0, at))
+        rows.append((seen.total(), len(seen), seen[one], last, at - place))
+        seen[one] += 1
+        latest[node] = one, at
+    return np.array(rows)
+
+
+def as_rows(traces: experience.Traces) -> npt.NDArray[np.int64]:
+    return np.stack([getattr(traces, each.name) for each in dataclasses.fields(traces)], axis=1)
+
+
+@pytest.mark.parametrize("pending", [1 << 17, 300, 1])
+def test_it_counts_what_followed(pending: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(experience, "PENDING", pending)
+    ids = np.random.default_rng(1).integers(0, 5, 1500).astype(np.uint8)
+    graph, found = Experience(LENGTHS), []
+    for part in np.split(ids, [1, 4, 400, 900, 901, 1300]):
+        found.append([as_rows(each) for each in graph.look(part)])
+        graph.learn(part)
+    for at, length in enumerate(LENGTHS):
+        rows = np.concatenate([each[at] for each in found])
+        np.testing.assert_array_equal(rows, counted(ids, length))
+
+
+def test_it_grows_only_with_what_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(experience, "PENDING", 1)
+    graph = Experience(LENGTHS)
+    once = np.frombuffer(b"abcdefgh" * 8, np.uint8)
+    graph.learn(once)
+    size = graph.size
+    graph.learn(once)
+    assert 0 < graph.size == size
+    assert graph.learned == 128
+
+
+def test_looking_teaches_nothing() -> None:
+    graph = Experience(LENGTHS)
+    ids = np.arange(40, dtype=np.uint8)
+    first = [as_rows(each) for each in graph.look(ids)]
+    second = [as_rows(each) for each in graph.look(ids)]
+    np.testing.assert_array_equal(first, second)
+
+
+def test_an_empty_text_has_no_traces() -> None:
+    graph = Experience(LENGTHS)
+    graph.learn(np.zeros(0, np.uint8))
+    assert [len(each.times) for each in graph.look(np.zeros(0, np.uint8))] == [0, 0]
+
+
+def test_what_is_heard_is_a_distribution(model: LanguageModel) -> None:
+    """The shares of all characters that might come add up to one, wherever experience knows something."""
+    graph = Experience()
+    graph.learn(model.alphabet.ids(invented_text(200, seed=5)))
+    known = model.alphabet.ids(invented_text(2, seed=6)[:90])
+    assert model.gate is not None
+    total = 0.0
+    for one in range(model.alphabet.size):
+        ids = np.append(known, np.uint8(one))
+        traces = [each.part(len(known), len(ids)) for each in graph.look(ids)]
+        total += float(np.exp(model.gate.logs(model.logs_of(ids)[-1:], ids[-1:], traces)[0]))
+    assert total == pytest.approx(1, abs=1e-6)
+
+
+def test_the_gate_does_not_see_what_comes_now(model: LanguageModel) -> None:
+    graph = Experience()
+    graph.learn(predict_text().training[:3000])
+    known = predict_text().development[:50]
+    seen = []
+    for one in (0, 7):
+        ids = np.append(known, np.uint8(one))
+        traces = [each.part(1, len(ids)) for each in graph.look(ids)]
+        seen.append(features(model.logs_of(ids), traces))
+    np.testing.assert_array_equal(seen[0], seen[1])
+
+
+def test_what_was_read_before_costs_less(model: LanguageModel) -> None:
+    new = "A heron named Quillon ate 17 fish near Zwolle. "
+    graph = Experience()
+    before = model.bits(new, graph).mean()
+    graph.learn(model.alphabet.ids(new))
+    assert model.bits(new, graph).mean() < 0.9 * before
+    assert model.bits(new + new, Experience())[len(new) :].mean() < 0.9 * before
+
+
+def test_without_a_gate_nothing_can_be_heard() -> None:
+    with pytest.raises(CheckpointError, match="it has no gate"):
+        LanguageModel(checkpoint()).bits("text", Experience())
+
+
+def test_with_a_gate_the_network_alone_says_what_it_said(model: LanguageModel) -> None:
+    text = invented_text(10, seed=4)
+    np.testing.assert_array_equal(model.bits(text), LanguageModel(checkpoint()).bits(text))
