@@ -63,9 +63,8 @@ def evaluate_lm(
     results, seconds = {}, 0.0
     for name, text in sets.items():
         started = time.perf_counter()
-        alone = model.bits(text)
+        alone, bits = model.costs(text, Experience() if model.gate is not None else None)
         seconds += time.perf_counter() - started
-        bits = model.bits(text, Experience()) if model.gate is not None else alone
         results[name] = {
             "bpc": round(float(bits.mean()), 4),
             "bpc_network": round(float(alone.mean()), 4),

@@ -80,21 +80,24 @@ class LanguageModel:
         Raises:
             CheckpointError: there is experience, but the model has no gate to hear it through.
         """
+        return self.costs(text, experience)[1]
+
+    def costs(self, text: str, experience: Experience | None) -> tuple[Doubles, Doubles]:
+        """The `bits` of the network alone, and those with experience: without any they are the same."""
         ids = self.alphabet.ids(text)
         if experience is not None and self.gate is None:
             raise CheckpointError(f"{self.name} cannot hear experience: it has no gate")
         traces = experience.look(ids) if experience is not None else []
-        costs = [np.zeros(0)]
+        alone, heard = [np.zeros(0)], [np.zeros(0)]
         for first, logs in self._logs_by_stretch(ids):
             following = ids[first : first + len(logs)]
-            if experience is None or self.gate is None:
-                found = logs[np.arange(len(logs)), following]
-            else:
+            alone.append(logs[np.arange(len(logs)), following])
+            if traces and self.gate is not None:
                 here = [trace.part(first, first + len(logs)) for trace in traces]
-                found = self.gate.logs(logs, following, here)
-            costs.append(-found / math.log(2))
-        bits = np.concatenate(costs)
-        return np.asarray(bits + self.alphabet.other_bits * (ids[1:] == self.alphabet.other))
+                heard.append(self.gate.logs(logs, following, here))
+        others = self.alphabet.other_bits * (ids[1:] == self.alphabet.other)
+        bits = np.concatenate(alone) / -math.log(2) + others
+        return bits, np.concatenate(heard) / -math.log(2) + others if traces else bits
 
     def logs_of(self, ids: Ids) -> Doubles:
         """Logs of the network's distributions of every character after the first, float64 (T - 1, V)."""
