@@ -91,15 +91,18 @@ class FarBlock(nn.Module):
 class LevelNetwork(nn.Module):
     """Characters to what each level predicts."""
 
-    def __init__(self, config: LevelConfig, *, dropout: float = 0.0) -> None:
+    def __init__(
+        self, config: LevelConfig, *, dropout: float = 0.0, unit_dropout: float = 0.0
+    ) -> None:
         """Set up with random weights.
 
         Args:
             config: sizes.
             dropout: share of each half's output that is left out in training.
+            unit_dropout: share of the larger units that are left out in training, each by itself.
         """
         super().__init__()
-        self.config = config
+        self.config, self.unit_dropout = config, unit_dropout
         widths = config.widths
         self.characters = nn.Embedding(config.alphabet, widths[0])
         self.units = nn.Embedding(config.rows, widths[0]) if config.rows else None
@@ -152,7 +155,7 @@ class LevelNetwork(nn.Module):
             raise ValueError(f"{ids.shape[1]} characters are no multiple of {self.config.stride}")
         x = self.characters(ids)
         if self.units is not None:
-            x = x + self.units(units).sum(dim=2)
+            x = x + self._heard(self.units(units)).sum(dim=2)
         states = [self.up[0](x)]
         for pool, blocks in zip(self.pools, list(self.up)[1:], strict=True):
             B, L, C = states[-1].shape
@@ -165,6 +168,13 @@ class LevelNetwork(nn.Module):
             head(norm(state))
             for state, norm, head in zip(states, self.norms, self.heads, strict=True)
         ]
+
+    def _heard(self, units: Tensor) -> Tensor:
+        """Larger units (B, T, K, C), in training some of them left out."""
+        if not self.training or not self.unit_dropout:
+            return units
+        kept = functional.dropout(units.new_ones(*units.shape[:3], 1), self.unit_dropout)
+        return units * kept
 
 
 def _at_latest(above: Tensor) -> Tensor:

@@ -27,6 +27,8 @@ class PredictTrainConfig:
     """Of all other matrices, in singular values (`muon.py`)."""
     dropout: float = 0.0
     """Share of each half's output that is left out."""
+    unit_dropout: float = 0.0
+    """Share of the larger units that are left out, each by itself."""
     average: float = 0.998
     """The shipped weights are a running mean with this memory."""
     level_weights: tuple[float, ...] = (1.0, 0.3, 0.2, 0.1)

@@ -37,11 +37,12 @@ class LevelModel(nn.Module):
         levels: LevelConfig,
         codes: Sequence[Codes],
         *,
-        dropout: float,
+        dropout: float = 0.0,
+        unit_dropout: float = 0.0,
         loss: type[LevelLoss] = LevelLoss,
     ) -> None:
         super().__init__()
-        self.network = LevelNetwork(levels, dropout=dropout)
+        self.network = LevelNetwork(levels, dropout=dropout, unit_dropout=unit_dropout)
         self.loss = loss(codes, levels.alphabet)
 
     def forward(self, ids: Tensor, units: Tensor | None) -> list[LevelLosses]:
@@ -76,7 +77,9 @@ class PredictTrainer(AveragedTrainer[LevelModel]):
         self.train, self.levels, self.codes, self.hasher = train, levels, tuple(codes), hasher
         self.loss = loss
         torch.manual_seed(train.seed)
-        model = LevelModel(levels, codes, dropout=train.dropout, loss=loss)
+        model = LevelModel(
+            levels, codes, dropout=train.dropout, unit_dropout=train.unit_dropout, loss=loss
+        )
         matrices, table, others = _parted(model)
         groups = [
             {"params": others, "lr": train.learning_rate, "weight_decay": 0.0},
@@ -135,7 +138,7 @@ class PredictTrainer(AveragedTrainer[LevelModel]):
 
     def mean_model(self) -> LevelModel:
         """The running mean's weights, nothing left out."""
-        model = LevelModel(self.levels, self.codes, dropout=0.0, loss=self.loss).to(self.device)
+        model = LevelModel(self.levels, self.codes, loss=self.loss).to(self.device)
         model.load_state_dict(self.mean)
         return model.eval()
 

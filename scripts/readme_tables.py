@@ -257,6 +257,9 @@ def _language(report: Report) -> list[str]:
         name: [f"{found['sets'][part]['bpc']:.3f}" for part in report["sets"]]
         for name, found in _contenders(report).items()
     }
+    if all("bpc_network" in found for found in report["sets"].values()):
+        alone = [f"{found['bpc_network']:.3f}" for found in report["sets"].values()]
+        rows["its network alone, without what it has read of the text"] = alone
     for title, metric in (
         ("characters a step of greedy writing", "chars_per_step"),
         ("its speed against the lowest level alone, same text", "speed_ratio"),
@@ -283,6 +286,15 @@ def _side_by_side(report: Report) -> list[str]:
         ]
         for name, found in models.items()
     }
+    blank = [""] * (len(rows[ours]) - 1)
+    for name, title in (
+        ("val_nats_experienced", f"{ours}, with experience of what it has read of the text"),
+        ("val_nats_after_training_text", f"{ours}, with experience of the training text too"),
+    ):
+        if name in models[ours]:
+            rows[title] = [f"{models[ours][name]:.3f}", *blank]
+    for name, nats in report.get("packed_nats", {}).items():
+        rows[f"{name}, after the training text"] = [f"{nats:.3f}", *blank]
     columns = [
         "nats a character",
         "with half a window before",

@@ -5,11 +5,13 @@
 nanoGPT's model is trained on Tiny Shakespeare as its README trains it on a processor, ours then for as many seconds.
 Only training steps are timed: neither the looks at the validation text count nor the fitting of our codes, whose
 seconds are reported. Losses are nats a character over the whole validation text, its first character excepted: once cut
-into stretches as long as those of training, and once with half a stretch or more before every character.
+into stretches as long as those of training, and once with half a stretch or more before every character. Ours is also
+read as it is at run time, with the experience of the training text; PPMd packs the same texts one after the other.
 """
 
 import argparse
 import json
+import math
 import os
 import statistics
 import time
@@ -26,6 +28,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from model.checkpoint import Checkpoint, current_commit
+from model.evaluate_lm import COMPRESSORS
+from model.experience import Experience
 from model.generate import Climb, Writing, write_on
 from model.gpt import Gpt, GptConfig, Scores, generate, text_nats
 from model.gpt_train import GptTrainConfig, take_steps
@@ -33,8 +37,15 @@ from model.level_config import LevelConfig
 from model.predict import LanguageModel
 from model.predict_config import UNSET, PredictPreset, PredictTrainConfig
 from model.predict_stored import language_model_config, stored_arrays
-from model.predict_sureness import block_outcomes, fit_sureness
-from model.predict_train import UNPLANNED, PredictText, split_text, steps_within, trainer_of
+from model.predict_train import (
+    UNPLANNED,
+    PredictText,
+    split_text,
+    steps_within,
+    trainer_of,
+    with_gate,
+    with_sureness,
+)
 from model.predict_trainer import PredictTrainer
 from model.timing import describe_machine
 
@@ -55,6 +66,8 @@ FIRST_LOOK_S, LOOK_GROWTH = 1.0, 1.3
 
 GENERATED, PROMPT, ALTERNATIONS = 256, 64, 5
 """Characters that are written and read before; how often each writes."""
+FOR_GATE = 40_000
+"""Characters at the end of the training text that ours is not trained on: its gate is fitted on them."""
 SURENESS_FROM = 20_000
 """Characters of the validation text that tell how sure our higher levels may be; the text they write is the same."""
 
@@ -107,6 +120,7 @@ def compare(text: PredictText, limits: Limits) -> Found:
     ours, our_writers = levels(text, replace(limits, seconds=theirs["seconds"]))
     return {
         "models": {NANOGPT: theirs, OURS: ours},
+        "packed_nats": {"PPMd": packed_nats(text)},
         "generated_chars_per_s": writing_speeds(their_writers | our_writers),
     }
 
@@ -137,6 +151,10 @@ def levels(text: PredictText, limits: Limits) -> tuple[Found, dict[str, Write]]:
     """Train ours for some seconds."""
     began = time.perf_counter()
     preset = PredictPreset(OURS, LEVELS, replace(TRAIN, seed=limits.seed))
+    kept_out = replace(
+        text, training=text.training[:-FOR_GATE], development=text.training[-FOR_GATE:]
+    )
+    text = replace(text, training=kept_out.training)
     trainer = trainer_of(preset, text)
     prepared_s = time.perf_counter() - began
     steps = steps_within(trainer, text.training, limits.seconds)
@@ -144,7 +162,44 @@ def levels(text: PredictText, limits: Limits) -> tuple[Found, dict[str, Write]]:
     found |= _trained(trainer.network, found, trainer.train.texts * trainer.train.chars)
     found |= {"planned_steps": trainer.train.steps, "prepared_s": round(prepared_s, 1)}
     found |= {"model": asdict(trainer.levels), "train": asdict(trainer.train)}
-    return found, _our_writers(trainer, text)
+    checkpoint = _our_checkpoint(trainer, text)
+    found |= experienced(checkpoint, kept_out, text)
+    return found, _our_writers(checkpoint, text)
+
+
+def experienced(checkpoint: Checkpoint, kept_out: PredictText, text: PredictText) -> Found:
+    """The validation loss at run time: with experience that begins with nothing, and with the training text's.
+
+    Args:
+        checkpoint: what was trained.
+        kept_out: what it was trained on, and what was kept out for the gate.
+        text: with the validation text.
+    """
+    began = time.perf_counter()
+    model = LanguageModel(with_gate(checkpoint, kept_out))
+    read = Experience()
+    read.learn(kept_out.training)
+    read.learn(kept_out.development)
+    prepared_s = time.perf_counter() - began
+    validation = text.alphabet.text(text.development)
+    nats = [
+        round(float(model.bits(validation, each).mean()) * math.log(2), 4)
+        for each in (Experience(), read)
+    ]
+    return {
+        "val_nats_experienced": nats[0],
+        "val_nats_after_training_text": nats[1],
+        "experience_s": round(prepared_s, 1),
+    }
+
+
+def packed_nats(text: PredictText) -> float:
+    """What PPMd pays for the validation text behind the training text, nats a character."""
+    training = text.alphabet.text(text.training)
+    whole = training + text.alphabet.text(text.development)
+    pack = COMPRESSORS["PPMd"]
+    bits = pack(whole) * len(whole) - pack(training) * len(training)
+    return round(bits / len(text.development) * math.log(2), 4)
 
 
 def _our_scores(trainer: PredictTrainer) -> Scores:
@@ -160,17 +215,15 @@ def _our_scores(trainer: PredictTrainer) -> Scores:
     return scores
 
 
-def _our_writers(trainer: PredictTrainer, text: PredictText) -> dict[str, Write]:
+def _our_checkpoint(trainer: PredictTrainer, text: PredictText) -> Checkpoint:
+    arrays = stored_arrays(trainer.averaged(), trainer.codes)
+    config = language_model_config(OURS, trainer.levels, text.alphabet)
+    return Checkpoint(arrays, config, {})
+
+
+def _our_writers(checkpoint: Checkpoint, text: PredictText) -> dict[str, Write]:
     """The model as it writes at run time: character by character, and the same text in fewer steps."""
-    checkpoint = Checkpoint(
-        stored_arrays(trainer.averaged(), trainer.codes),
-        language_model_config(OURS, trainer.levels, text.alphabet),
-        {},
-    )
-    outcomes = block_outcomes(LanguageModel(checkpoint), text.development[:SURENESS_FROM])
-    sureness = [fit_sureness(lengths, is_right) for lengths, is_right in outcomes]
-    config = dict(checkpoint.config) | {"sureness": sureness}
-    model = LanguageModel(replace(checkpoint, config=config))
+    model = LanguageModel(with_sureness(checkpoint, text.development[:SURENESS_FROM]))
     prompt = text.alphabet.text(text.development[-PROMPT:])
 
     def writer(climb: Climb) -> Write:

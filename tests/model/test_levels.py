@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -65,6 +66,20 @@ def test_the_lowest_level_hears_from_far_away(network: LevelNetwork) -> None:
     with torch.no_grad():
         change = (network(ids)[0] - network(other)[0]).abs().amax(dim=(0, 2))
     assert change[40:].min() > 1e-6
+
+
+def test_larger_units_are_left_out_in_training_alone() -> None:
+    network = LevelNetwork(replace(CONFIG, rows=50), unit_dropout=0.5)
+    assert network.units is not None
+    torch.nn.init.normal_(network.units.weight)
+    ids = some_ids()
+    units = torch.randint(50, (*ids.shape, 4))
+    with torch.no_grad():
+        drawn = [network(ids, units)[0] for _ in range(2)]
+        network.eval()
+        whole = [network(ids, units)[0] for _ in range(2)]
+    assert (drawn[0] - drawn[1]).abs().max() > 1e-3
+    torch.testing.assert_close(*whole, atol=0, rtol=0)
 
 
 @pytest.mark.parametrize("kind", list(CodeKind))

@@ -62,6 +62,8 @@ def report(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(side_by_side, "TRAIN", TRAIN)
     monkeypatch.setattr(side_by_side, "GENERATED", 8)
     monkeypatch.setattr(side_by_side, "FIRST_LOOK_S", 0.05)
+    monkeypatch.setattr(side_by_side, "FOR_GATE", 200)
+    monkeypatch.setattr("model.gate_fit.STEPS", 10)
     out = folder / "report.json"
     arguments = ["--data", str(folder), "--out", str(out), "--plot", str(folder / "plot.png")]
     arguments += ["--seconds-limit", str(SECONDS), "--threads", "1", "--seed", "3"]
@@ -90,6 +92,8 @@ def test_a_run_reports_both(report, folder, text, capsys) -> None:
         assert found["train"]["seed"] == 3
     assert theirs["seconds"] >= SECONDS
     assert ours["seconds"] >= theirs["seconds"] or ours["steps"] == ours["planned_steps"]
+    assert ours["val_nats_after_training_text"] < ours["val_nats_experienced"] < ours["val_nats"]
+    assert 0 < report["packed_nats"]["PPMd"] < 4.5
     assert min(report["generated_chars_per_s"].values()) > 0
     assert (folder / "plot.png").read_bytes().startswith(b"\x89PNG")
 

@@ -1,0 +1,145 @@
+"""How well the language model of levels can learn Tiny Shakespeare, from nothing but its text.
+
+    python scripts/best_play.py --data DIR [--steps N] [--work FOLDER] [--out FILE] [--threads 2]
+
+The text is parted as nanoGPT parts it; the end of the training part is kept out of training as well, for the gate
+through which experience is heard. Losses are nats a character over the whole validation text: of the network, and with
+experience that begins with nothing or with the training text. A killed run goes on where it was.
+"""
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from model.checkpoint import Checkpoint, current_commit
+from model.experience import Experience
+from model.level_config import LevelConfig
+from model.predict import LanguageModel
+from model.predict_config import UNSET, PredictPreset, PredictTrainConfig
+from model.predict_stored import language_model_config, stored_arrays
+from model.predict_train import PredictText, split_text, trainer_of, with_gate
+from model.predict_trainer import PredictTrainer
+from model.run_state import STATE, log_steps, restore_state
+from model.timing import describe_machine
+
+TEXT = "train/lm/tinyshakespeare.txt.xz"
+TRAINING_SHARE = 0.9
+REPORT = Path(__file__).resolve().parent / "reports" / "best_play.json"
+PRESET = PredictPreset(
+    "play",
+    LevelConfig(
+        UNSET, (128, 192, 256, 256), (1, 1, 1, 1), code_widths=(60, 128, 128, 128), rows=16_384
+    ),
+    PredictTrainConfig(3_500, texts=12, chars=512, dropout=0.2, unit_dropout=0.3),
+    least=1,
+)
+FOR_GATE = 40_000
+"""Characters at the end of the training part."""
+LOOK_EVERY, SAVE_EVERY = 250, 100
+
+Found = dict[str, Any]
+
+
+def main() -> None:
+    """Train what is left, and write the report."""
+    options = _options()
+    torch.set_num_threads(options.threads)
+    text = split_text(options.data / TEXT, training_share=TRAINING_SHARE)
+    kept_out = replace(
+        text, training=text.training[:-FOR_GATE], development=text.training[-FOR_GATE:]
+    )
+    text = replace(text, training=kept_out.training)
+    train = replace(PRESET.train, steps=options.steps, seed=options.seed)
+    preset = replace(PRESET, train=train)
+    trainer = trainer_of(preset, text)
+    options.work.mkdir(parents=True, exist_ok=True)
+    settings = json.dumps({**asdict(preset), "digest": text.digest}, sort_keys=True)
+    restore_state(trainer, options.work / STATE, settings)
+    steps = take_steps(trainer, text)
+    log = log_steps(trainer, steps, options.work, settings, save_every=SAVE_EVERY)
+    records = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    report = {
+        "benchmark": "best play",
+        "command": f"python scripts/best_play.py --data DIR --steps {train.steps} --seed {train.seed}",
+        "machine": describe_machine(),
+        "commit": current_commit(),
+        "text": {"file": TEXT, "digest": text.digest},
+        "preset": asdict(preset),
+        "params": sum(each.numel() for each in trainer.network.parameters()),
+        "training_seconds": round(sum(each["seconds"] for each in records)),
+        "curve": {each["step"]: each["nats"] for each in records if "nats" in each},
+        **losses(trainer, kept_out, text),
+    }
+    options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    for name in ("nats", "nats_stored", "nats_experienced", "nats_after_training_text"):
+        print(f"{name}: {report[name]:.4f}")
+
+
+def take_steps(trainer: PredictTrainer, text: PredictText) -> Iterator[Found]:
+    """Take the steps that are left; yields a log record for each."""
+    while trainer.step < trainer.train.steps:
+        began = time.perf_counter()
+        bits = trainer.take_step(text.training)
+        record = {
+            "step": trainer.step,
+            "bits": round(bits, 4),
+            "seconds": round(time.perf_counter() - began, 4),
+        }
+        if trainer.step % LOOK_EVERY == 0:
+            record["nats"] = cut_nats(trainer, text)
+        yield record
+
+
+def cut_nats(trainer: PredictTrainer, text: PredictText) -> float:
+    """Of the validation text cut into stretches as long as those of training."""
+    return round(trainer.evaluate(text.development)[0]["bits"] * math.log(2), 4)
+
+
+def losses(trainer: PredictTrainer, kept_out: PredictText, text: PredictText) -> Found:
+    """Of the validation text, in every way it is reported.
+
+    Args:
+        trainer: at its last step.
+        kept_out: what it was trained on, and what was kept out for the gate.
+        text: with the validation text.
+    """
+    checkpoint = Checkpoint(
+        stored_arrays(trainer.averaged(), trainer.codes),
+        language_model_config("play", trainer.levels, text.alphabet),
+        {},
+    )
+    model = LanguageModel(with_gate(checkpoint, kept_out))
+    validation = text.alphabet.text(text.development)
+    read = Experience()
+    read.learn(kept_out.training)
+    read.learn(kept_out.development)
+    alone, experienced = (each.mean() for each in model.costs(validation, Experience()))
+    found = {
+        "nats_stored": alone,
+        "nats_experienced": experienced,
+        "nats_after_training_text": model.bits(validation, read).mean(),
+    }
+    in_nats = {name: round(float(bits) * math.log(2), 4) for name, bits in found.items()}
+    return {"nats": cut_nats(trainer, text), **in_nats}
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="the data folder")
+    parser.add_argument("--steps", type=int, default=PRESET.train.steps)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--work", type=Path, default=Path("play.run"), help="of the unfinished run")
+    parser.add_argument("--out", type=Path, default=REPORT)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
