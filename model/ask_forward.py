@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from model.ask_config import AskConfig
 from model.checkpoint import Arrays
-from model.quantize import SCALES, quantize_rows, restored_array
+from model.quantize import SCALES, quantize_rows
+from model.stored import restored_array
 
 FloatArray = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]

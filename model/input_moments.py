@@ -31,9 +31,9 @@ from model.read_layout import (
 )
 from model.read_network import ReadNetwork, RowTensors
 from model.read_sources import Source
-from model.rounded_model import restored_arrays
 from model.spqr_stored import Doubles
 from model.step_batch import Windows
+from model.stored import restored_arrays
 from model.transformer import Trunk
 from model.trunk import PREFIX
 
@@ -134,7 +134,7 @@ def reader_moments(reader: Reader, checkpoint: Checkpoint, source: Source) -> di
         checkpoint: its weights.
         source: questions and passages.
     """
-    arrays = restored_arrays(checkpoint)
+    arrays = restored_arrays(checkpoint.arrays)
     network = ReadNetwork(
         reader.config,
         dim=arrays["inlet.weight"].shape[1],
@@ -174,7 +174,7 @@ def trunk_moments(
     """
     arrays = {
         name.removeprefix(PREFIX): array
-        for name, array in restored_arrays(checkpoint).items()
+        for name, array in restored_arrays(checkpoint.arrays).items()
         if name.startswith(PREFIX)
     }
     trunk = Trunk(config, encoder.dim).eval()

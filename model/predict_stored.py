@@ -20,7 +20,8 @@ from model.codes import Codes
 from model.errors import CheckpointError
 from model.gate import GATE
 from model.level_config import LevelConfig
-from model.quantize import SCALES, quantize_rows, restored_array
+from model.quantize import SCALES, quantize_rows
+from model.stored import restored_arrays
 from model.unit_hash import UnitHash
 
 FloatArray = npt.NDArray[np.float32]
@@ -119,11 +120,7 @@ def restore_model(checkpoint: Checkpoint) -> StoredModel:
         config = checkpoint.config
         levels = LevelConfig(**{k: _tupled(v) for k, v in config["levels"].items()})
         alphabet = Alphabet(config["alphabet"])
-        arrays = {
-            name: restored_array(checkpoint.arrays, name)
-            for name in checkpoint.arrays
-            if not name.endswith(SCALES)
-        }
+        arrays = restored_arrays(checkpoint.arrays)
         blocks = tuple(_block_reader(arrays, level) for level in range(1, levels.levels))
         hasher = None
         if levels.rows:

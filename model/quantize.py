@@ -9,7 +9,6 @@ Shapes: R rows, D width.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -95,12 +94,3 @@ def dequantize_rows(values: Stored, scales: FloatArray) -> FloatArray:
     if values.ndim != 2 or scales.shape != (len(values),):
         raise ValueError("values and scales do not fit")
     return np.asarray(values.astype(np.float32) * scales[:, None], dtype=np.float32)
-
-
-def restored_array(arrays: Mapping[str, Stored], name: str) -> FloatArray:
-    """One of stored arrays, float32: rows of four or eight bits rounded, others as they are."""
-    values = arrays[name]
-    if name + SCALES not in arrays:
-        return np.asarray(values, dtype=np.float32)
-    bits = 4 if values.dtype == np.uint8 else 8
-    return dequantize_rows(small_integers(values, bits=bits), arrays[name + SCALES])

@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from model.checkpoint import Arrays
-from model.quantize import dequantize_rows, quantize_rows
+from model.quantize import SCALES, quantize_rows
 from model.read_config import ReaderConfig
 from model.read_features import FEATURES
 from model.read_layout import PADDING, PASSAGE, QUESTION, Rows
 from model.read_words import NAME_TAGS
+from model.stored import restored_arrays
 
 FloatArray = npt.NDArray[np.float32]
 
-SCALES = ".scales"
 VECTOR_SIZE = 16.0
 NORM_EPS = 1e-5
 ROTARY_BASE = 10_000.0
@@ -48,9 +48,7 @@ class NumpyReadNetwork:
             ValueError: an array has another shape, or a number that is not finite.
         """
         self.config = config
-        self._weights = {
-            name: _restored(arrays, name) for name in arrays if not name.endswith(SCALES)
-        }
+        self._weights = restored_arrays(arrays)
         for name, shape in weight_shapes(config, dim=dim, parts=parts).items():
             if self._weights[name].shape != shape:
                 raise ValueError(f"{name} has another shape")
@@ -190,12 +188,6 @@ def weight_shapes(config: ReaderConfig, *, dim: int, parts: int) -> dict[str, tu
         shapes |= {f"{at}mlp.{name}.weight": (H, C) for name in ("gate", "up")}
         shapes |= {f"{at}mlp.down.weight": (C, H)}
     return shapes
-
-
-def _restored(arrays: Arrays, name: str) -> FloatArray:
-    if name + SCALES in arrays:
-        return dequantize_rows(arrays[name], arrays[name + SCALES])
-    return np.asarray(arrays[name], dtype=np.float32)
 
 
 def _turned(x: FloatArray, cos: FloatArray, sin: FloatArray) -> FloatArray:

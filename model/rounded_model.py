@@ -19,13 +19,14 @@ from types import MappingProxyType
 import numpy as np
 import torch
 
-from model.checkpoint import Arrays, Checkpoint, load_checkpoint
+from model.checkpoint import Checkpoint, load_checkpoint
 from model.errors import CheckpointError
 from model.nf4 import bits_per_value, quantize_nf4, restore_nf4
-from model.quantize import SCALES, Stored, dequantize_rows, quantize_rows, small_integers
+from model.quantize import Stored, dequantize_rows, quantize_rows, small_integers
 from model.rounding_baselines import baseline_bits, gptq, round_to_nearest
 from model.spqr import SpqrConfig, find_tau, output_error, quantize_matrix
 from model.spqr_stored import Doubles, FloatArray, nominal_bits, restore_matrix, stored_bits
+from model.stored import array_name, restored_array
 
 SPQR_3 = 3.94
 """Bits a weight, as published: 3 and outliers."""
@@ -170,20 +171,15 @@ def packaged(name: str) -> Checkpoint:
 
 
 def stored_matrices(checkpoint: Checkpoint) -> dict[str, Rounded]:
-    """The matrices that a checkpoint keeps as rows of small integers, and what they take there."""
+    """The matrices that a checkpoint stores rounded, and what they take there."""
     arrays = checkpoint.arrays
     found = {}
-    for name, values in arrays.items():
-        if name + SCALES in arrays:
-            bits = 4 if values.dtype == np.uint8 else 8
-            found[name] = _of_rows(values, arrays[name + SCALES], bits=bits)
+    for name in dict.fromkeys(map(array_name, arrays)):
+        parts = [part for part in arrays if array_name(part) == name]
+        if len(parts) > 1:
+            bits = 8 * sum(arrays[part].nbytes for part in parts)
+            found[name] = Rounded(restored_array(arrays, name), bits)
     return found
-
-
-def restored_arrays(checkpoint: Checkpoint) -> Arrays:
-    """All arrays of a checkpoint, in place of small integers and their scales what they stand for."""
-    matrices = {name: each.matrix for name, each in stored_matrices(checkpoint).items()}
-    return with_matrices(checkpoint, matrices).arrays
 
 
 def with_matrices(checkpoint: Checkpoint, matrices: Mapping[str, FloatArray]) -> Checkpoint:
@@ -192,12 +188,16 @@ def with_matrices(checkpoint: Checkpoint, matrices: Mapping[str, FloatArray]) ->
     Raises:
         ValueError: it has no such matrix.
     """
-    unknown = [name for name in matrices if name not in checkpoint.arrays]
+    known = set(map(array_name, checkpoint.arrays))
+    unknown = [name for name in matrices if name not in known]
     if unknown:
         raise ValueError(f"the model has no {unknown[0]}")
-    scales = {name + SCALES for name in matrices}
-    arrays = {name: values for name, values in checkpoint.arrays.items() if name not in scales}
-    return replace(checkpoint, arrays={**arrays, **matrices})
+    others = {
+        stored: values
+        for stored, values in checkpoint.arrays.items()
+        if array_name(stored) not in matrices
+    }
+    return replace(checkpoint, arrays={**others, **matrices})
 
 
 def trained_matrices(state: Path, shipped: Mapping[str, FloatArray]) -> dict[str, FloatArray]:

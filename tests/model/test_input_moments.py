@@ -19,8 +19,9 @@ from model.predict import LanguageModel
 from model.read import load_reader
 from model.read_network import VECTOR_SIZE
 from model.read_sources import Asked, Source
-from model.rounded_model import packaged, restored_arrays
+from model.rounded_model import packaged
 from model.spqr import second_moment
+from model.stored import restored_arrays
 from model.unit_hash import UnitHash
 from tests.model.conftest import invented_sentences
 from tests.model.language_models import checkpoint, predict_text
@@ -97,7 +98,7 @@ def test_the_trunk_is_given_the_bags_of_units() -> None:
     units, _ = encoder.limited(depth=0).unit_states(texts)
     given = units / np.sqrt(np.square(units).mean(axis=1, keepdims=True) + 1e-10)
     assert np.allclose(found["trunk.inlet.weight"], second_moment(given), atol=1e-4)
-    matrices = {name for name, each in restored_arrays(checkpoint).items() if each.ndim == 2}
+    matrices = {name for name, each in restored_arrays(checkpoint.arrays).items() if each.ndim == 2}
     assert set(found) == {name for name in matrices if name.startswith("trunk.")}
 
 
@@ -110,6 +111,6 @@ def test_the_reader_is_given_the_vectors_of_words() -> None:
     words = np.concatenate([each.words for each in reader.book.read([question, passage])])
     given = reader.book.vectors[words] * VECTOR_SIZE
     assert np.allclose(found["inlet.weight"], second_moment(given), rtol=1e-4, atol=1e-4)
-    matrices = {name for name, each in restored_arrays(checkpoint).items() if each.ndim == 2}
+    matrices = {name for name, each in restored_arrays(checkpoint.arrays).items() if each.ndim == 2}
     others = {"part", "name", *(f"blocks.{layer}.near" for layer in range(3))}
     assert set(found) == matrices - others

@@ -20,7 +20,6 @@ from model.rounded_model import (
     TABLE_METHODS,
     RoundedModel,
     keep,
-    restored_arrays,
     round_matrices,
     stored_matrices,
     trained_matrices,
@@ -28,6 +27,7 @@ from model.rounded_model import (
 )
 from model.spqr import second_moment
 from model.spqr_stored import Doubles, FloatArray, nominal_bits
+from model.stored import restored_arrays
 from tests.model.language_models import checkpoint, predict_text, trained
 
 UNITS, HEAD = "units.weight", "heads.1.weight"
@@ -105,7 +105,7 @@ def test_a_table_is_rounded_without_regard_to_other_columns(
 def test_a_checkpoint_is_read_as_the_model_reads_it() -> None:
     stored, model = stored_matrices(checkpoint()), LanguageModel(checkpoint())
     for name, each in model.stored.network.items():
-        assert np.array_equal(restored_arrays(checkpoint())[name], each)
+        assert np.array_equal(restored_arrays(checkpoint().arrays)[name], each)
     values = checkpoint().arrays[HEAD]
     assert stored[HEAD].bits == 8 * values.size + 32 * len(values)
     table = checkpoint().arrays[UNITS]
