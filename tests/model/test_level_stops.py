@@ -23,8 +23,8 @@ def model() -> ByMargin:
 
 
 def test_a_margin_is_of_the_character_that_is_most_in_doubt(model: ByMargin) -> None:
-    code = np.random.default_rng(1).standard_normal(model.stored.blocks[0].outward.shape[0])
-    code = code.astype(np.float32)
+    width = len(model.stored.blocks[0].outward)
+    code = np.random.default_rng(1).standard_normal((width,)).astype(np.float32)
     best = np.sort(model.stored.blocks[0].likenesses(code), axis=1)
     margin = model.signs(1, code[None])
     assert margin[0] == pytest.approx(float((best[:, -1] - best[:, -2]).min()), abs=1e-6)

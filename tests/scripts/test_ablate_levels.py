@@ -21,12 +21,16 @@ ABLATE = program("ablate_levels")
 
 def smaller(rows: Mapping[str, Row]) -> dict[str, Row]:
     """The same ideas in networks that take no time."""
-    sizes = {"widths": LEVELS.widths, "code_widths": LEVELS.code_widths, "head_width": 16}
     found = {}
     for name, row in rows.items():
         if row.levels.levels == LEVELS.levels and len(set(row.levels.code_widths)) > 1:
-            rows_of_table = LEVELS.rows if row.levels.rows else 0
-            levels = dataclasses.replace(row.levels, **sizes, rows=rows_of_table)
+            levels = dataclasses.replace(
+                row.levels,
+                widths=LEVELS.widths,
+                code_widths=LEVELS.code_widths,
+                head_width=LEVELS.head_width,
+                rows=LEVELS.rows if row.levels.rows else 0,
+            )
             found[name] = dataclasses.replace(row, levels=levels)
     return found
 
