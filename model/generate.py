@@ -132,8 +132,7 @@ class _Writer:
             return "recalled", [self.next, *recalled]
         for level in sorted(self.above, reverse=True):
             code = self.above[level]
-            sure = self.model.sureness[level].share(float(np.linalg.norm(code)))
-            if sure >= self.writing.least_share:
+            if self.model.share_right(level, code) >= self.writing.least_share:
                 block = self.model.stored.blocks[level - 1].read(code).tolist()
                 if block[0] == self.next:
                     return f"level {level}", list(block)

@@ -112,9 +112,7 @@ class LevelLoss(nn.Module):
         return found
 
     def _of_level(self, level: int, predicted: Tensor, ids: Tensor) -> LevelLosses:
-        chars = 2**level
-        following = ids.view(len(ids), -1, chars)[:, 1:].reshape(-1, chars)  # (B (L - 1), m)
-        said = predicted[:, :-1].reshape(len(following), -1).float()
+        following, said = self._pairs(level, predicted, ids)
         if level and len(following) > COMPARED:
             chosen = torch.randperm(len(following), device=following.device)[:COMPARED]
             following, said = following[chosen], said[chosen]
@@ -126,6 +124,12 @@ class LevelLoss(nn.Module):
         return LevelLosses(
             self._distance(level, said, table[place]), self._contrast(level, said, table, place)
         )
+
+    def _pairs(self, level: int, predicted: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Blocks that came, (N, m), and what was said of them before, (N, D)."""
+        chars = 2**level
+        following = ids.view(len(ids), -1, chars)[:, 1:].reshape(-1, chars)  # (B (L - 1), m)
+        return following, predicted[:, :-1].reshape(len(following), -1).float()
 
     def _distance(self, level: int, said: Tensor, codes: Tensor) -> Tensor:
         """Mean squared distance of what was said (N, D) from what came, where that has length one."""

@@ -80,19 +80,28 @@ class FarBlock(nn.Module):
         B, L, C = x.shape
         y = self.norm(x)
         q, k, v = (part(y).view(B, L, -1, self.head_width) for part in (self.q, self.k, self.v))
-        turns = turns_of(L, self.head_width, x.device)
-        q, k, v = (part.transpose(1, 2) for part in (turned(q, turns), turned(k, turns), v))
+        q, k, v = (part.transpose(1, 2) for part in (*self.placed(q, k), v))
         found = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
         found = found.transpose(1, 2).reshape(B, L, C)
         out: Tensor = self.mlp(x + self.dropout(self.o(found)))
         return out
+
+    def placed(self, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
+        """Queries and keys (B, L, H, D) that know where they stand."""
+        turns = turns_of(q.shape[1], self.head_width, q.device)
+        return turned(q, turns), turned(k, turns)
 
 
 class LevelNetwork(nn.Module):
     """Characters to what each level predicts."""
 
     def __init__(
-        self, config: LevelConfig, *, dropout: float = 0.0, unit_dropout: float = 0.0
+        self,
+        config: LevelConfig,
+        *,
+        dropout: float = 0.0,
+        unit_dropout: float = 0.0,
+        far: type[FarBlock] = FarBlock,
     ) -> None:
         """Set up with random weights.
 
@@ -100,6 +109,7 @@ class LevelNetwork(nn.Module):
             config: sizes.
             dropout: share of each half's output that is left out in training.
             unit_dropout: share of the larger units that are left out in training, each by itself.
+            far: the blocks of all levels but the lowest; run time (`level_forward.py`) knows the usual ones alone.
         """
         super().__init__()
         self.config, self.unit_dropout = config, unit_dropout
@@ -109,7 +119,7 @@ class LevelNetwork(nn.Module):
         self.up = nn.ModuleList(
             nn.Sequential(
                 *(
-                    FarBlock(width, config.head_width, dropout)
+                    far(width, config.head_width, dropout)
                     if level
                     else NearBlock(width, config.reach, dropout)
                     for _ in range(config.layers[level])
@@ -153,16 +163,21 @@ class LevelNetwork(nn.Module):
         """
         if ids.shape[1] % self.config.stride:
             raise ValueError(f"{ids.shape[1]} characters are no multiple of {self.config.stride}")
-        x = self.characters(ids)
-        if self.units is not None:
-            x = x + self._heard(self.units(units)).sum(dim=2)
-        states = [self.up[0](x)]
+        states = [self.up[0](self._embedded(ids, units))]
         for pool, blocks in zip(self.pools, list(self.up)[1:], strict=True):
             B, L, C = states[-1].shape
             states.append(blocks(pool(states[-1].reshape(B, L // 2, 2 * C))))
         for level in range(self.config.levels - 2, -1, -1):
-            above = _at_latest(self.told[level](states[level + 1]))
-            states[level] = states[level] + above
+            states[level] = states[level] + at_latest(self.told[level](states[level + 1]))
+        return self._said(states)
+
+    def _embedded(self, ids: Tensor, units: Tensor | None) -> Tensor:
+        """Vectors of characters and what ends at them, (B, T, C)."""
+        x: Tensor = self.characters(ids)
+        return x if self.units is None else x + self._heard(self.units(units)).sum(dim=2)
+
+    def _said(self, states: list[Tensor]) -> list[Tensor]:
+        """What states that were told all predict, by level."""
         states[0] = self.last(states[0])
         return [
             head(norm(state))
@@ -177,7 +192,7 @@ class LevelNetwork(nn.Module):
         return units * kept
 
 
-def _at_latest(above: Tensor) -> Tensor:
+def at_latest(above: Tensor) -> Tensor:
     """For each block of a level what is known of the latest complete one above it, (B, L, C) to (B, 2 L, C)."""
     shifted = functional.pad(above, (0, 0, 1, 0))  # before the first one is complete: nothing
     return shifted.repeat_interleave(2, dim=1)[:, 1:-1]

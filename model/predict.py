@@ -25,7 +25,7 @@ from model.experience import Experience
 from model.gate import GATE, Gate
 from model.level_forward import LevelForward
 from model.predict_stored import StoredModel, restore_model
-from model.unit_hash import LOOK_BACK, UnitHash
+from model.unit_hash import LOOK_BACK, UnitFinder
 
 FloatArray = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -122,6 +122,15 @@ class LanguageModel:
         scores -= scores.max(axis=1, keepdims=True)
         return np.asarray(scores - np.log(np.exp(scores).sum(axis=1, keepdims=True)))
 
+    def signs(self, level: int, codes: FloatArray) -> Doubles:
+        """What tells how sure a level is of blocks whose codes (N, D) it predicts, float64 (N,): their lengths."""
+        del level  # the same on all of them
+        return np.asarray(np.linalg.norm(codes, axis=1), np.float64)
+
+    def share_right(self, level: int, code: FloatArray) -> float:
+        """How often a level's block is right whose code (D,) has such a sign."""
+        return self.sureness[level].share(float(self.signs(level, code[None])[0]))
+
 
 @dataclass(frozen=True, slots=True)
 class Sureness:
@@ -140,7 +149,7 @@ class Sureness:
 class Reading:
     """How far one text has been read."""
 
-    def __init__(self, network: LevelForward, hasher: UnitHash | None) -> None:
+    def __init__(self, network: LevelForward, hasher: UnitFinder | None) -> None:
         self._network, self._hasher = network, hasher
         self._tail = np.zeros(0, np.uint8)
 

@@ -22,7 +22,7 @@ from model.gate import GATE
 from model.level_config import LevelConfig
 from model.quantize import SCALES, quantize_rows
 from model.stored import restored_arrays
-from model.unit_hash import UnitHash
+from model.unit_hash import UnitFinder, hash_of
 
 FloatArray = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
@@ -49,12 +49,16 @@ class BlockReader:
 
     def read(self, code: FloatArray) -> Ids:
         """The block that a code (D,) of any length is likeliest of, int64 (m,)."""
+        return np.asarray(self.likenesses(code).argmax(axis=1))
+
+    def likenesses(self, code: FloatArray) -> FloatArray:
+        """How like every character a code (D,) of any length is at every place, float32 (m, V)."""
         held = code / max(float(np.linalg.norm(code)), 1e-6) @ self.outward + self.mean
         places = [held]
         back = np.argsort(self.order)
         for _ in range(self.chars - 1):
             places.append(places[-1][back])
-        return np.asarray((np.stack(places) @ self.letters.T).argmax(axis=1))
+        return np.asarray(np.stack(places) @ self.letters.T)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class StoredModel:
     """float32 (V,)."""
     blocks: tuple[BlockReader, ...]
     """Of every level but the lowest."""
-    hasher: UnitHash | None
+    hasher: UnitFinder | None
 
 
 def language_model_config(preset: str, levels: LevelConfig, alphabet: Alphabet) -> dict[str, Any]:
@@ -122,9 +126,7 @@ def restore_model(checkpoint: Checkpoint) -> StoredModel:
         alphabet = Alphabet(config["alphabet"])
         arrays = restored_arrays(checkpoint.arrays)
         blocks = tuple(_block_reader(arrays, level) for level in range(1, levels.levels))
-        hasher = None
-        if levels.rows:
-            hasher = UnitHash.of(alphabet, rows=levels.rows, grams=levels.grams, words=levels.words)
+        hasher = hash_of(levels, alphabet)
         network = {k: v for k, v in arrays.items() if not k.startswith(("codes.", GATE, "bias"))}
         _check(network, levels)
         return StoredModel(levels, alphabet, network, arrays[CODES], arrays["bias"], blocks, hasher)

@@ -22,7 +22,7 @@ Doubles = npt.NDArray[np.float64]
 
 
 def block_outcomes(model: LanguageModel, ids: Ids) -> list[tuple[Doubles, npt.NDArray[np.bool_]]]:
-    """By level: the lengths of all codes that were predicted on a text, and whether their blocks are what came.
+    """By level: the signs of all codes that were predicted on a text, and whether their blocks are what came.
 
     Args:
         model: its levels, the lowest included.
@@ -44,8 +44,7 @@ def block_outcomes(model: LanguageModel, ids: Ids) -> list[tuple[Doubles, npt.ND
             read = np.stack([reader.read(code) for code in codes])
         else:
             read = model.scores(codes).argmax(axis=1)[:, None]
-        lengths = np.linalg.norm(codes, axis=1).astype(np.float64)
-        found.append((lengths, (read == following).all(axis=1)))
+        found.append((model.signs(level, codes), (read == following).all(axis=1)))
     return found
 
 

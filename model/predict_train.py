@@ -31,7 +31,7 @@ from model.predict_stored import language_model_config, stored_arrays
 from model.predict_sureness import block_outcomes, fit_sureness
 from model.predict_trainer import PredictTrainer
 from model.run_state import STATE, log_steps, restore_state
-from model.unit_hash import UnitHash
+from model.unit_hash import hash_of
 
 logger = logging.getLogger(__name__)
 
@@ -168,11 +168,7 @@ def trainer_of(preset: PredictPreset, text: PredictText, *, device: str = "cpu")
         alphabet=levels.alphabet,
         seed=preset.train.seed,
     )
-    hasher = None
-    if levels.rows:
-        hasher = UnitHash.of(
-            text.alphabet, rows=levels.rows, grams=levels.grams, words=levels.words
-        )
+    hasher = hash_of(levels, text.alphabet)
     return PredictTrainer(levels, preset.train, codes, hasher, device=device)
 
 

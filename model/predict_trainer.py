@@ -8,7 +8,7 @@ Shapes: B stretches, T characters of one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -22,11 +22,16 @@ from model.level_config import LevelConfig
 from model.level_loss import LevelLoss, LevelLosses, bits_per_character
 from model.level_network import LevelNetwork
 from model.predict_config import PredictTrainConfig
-from model.unit_hash import UnitHash
+from model.unit_hash import UnitFinder
 
 WARM_UP_STEPS = 50
 EVALUATED_AT_ONCE = 16
 _STEPS = 7_919
+
+NetworkMaker = Callable[..., LevelNetwork]
+"""From settings, `dropout` and `unit_dropout`."""
+LossMaker = Callable[[Sequence[Codes], int], LevelLoss]
+"""From codes and the size of the alphabet."""
 
 
 class LevelModel(nn.Module):
@@ -39,10 +44,11 @@ class LevelModel(nn.Module):
         *,
         dropout: float = 0.0,
         unit_dropout: float = 0.0,
-        loss: type[LevelLoss] = LevelLoss,
+        network: NetworkMaker = LevelNetwork,
+        loss: LossMaker = LevelLoss,
     ) -> None:
         super().__init__()
-        self.network = LevelNetwork(levels, dropout=dropout, unit_dropout=unit_dropout)
+        self.network = network(levels, dropout=dropout, unit_dropout=unit_dropout)
         self.loss = loss(codes, levels.alphabet)
 
     def forward(self, ids: Tensor, units: Tensor | None) -> list[LevelLosses]:
@@ -59,10 +65,11 @@ class PredictTrainer(AveragedTrainer[LevelModel]):
         levels: LevelConfig,
         train: PredictTrainConfig,
         codes: Sequence[Codes],
-        hasher: UnitHash | None,
+        hasher: UnitFinder | None,
         *,
         device: str = "cpu",
-        loss: type[LevelLoss] = LevelLoss,
+        network: NetworkMaker = LevelNetwork,
+        loss: LossMaker = LevelLoss,
     ) -> None:
         """Set up with random weights.
 
@@ -72,13 +79,19 @@ class PredictTrainer(AveragedTrainer[LevelModel]):
             codes: of every level.
             hasher: of the table of larger units, where there is one.
             device: `cpu` or `cuda`.
+            network: what it is of those sizes.
             loss: what the levels are trained on.
         """
         self.train, self.levels, self.codes, self.hasher = train, levels, tuple(codes), hasher
-        self.loss = loss
+        self._network, self._loss = network, loss
         torch.manual_seed(train.seed)
         model = LevelModel(
-            levels, codes, dropout=train.dropout, unit_dropout=train.unit_dropout, loss=loss
+            levels,
+            codes,
+            dropout=train.dropout,
+            unit_dropout=train.unit_dropout,
+            network=network,
+            loss=loss,
         )
         matrices, table, others = _parted(model)
         groups = [
@@ -138,7 +151,8 @@ class PredictTrainer(AveragedTrainer[LevelModel]):
 
     def mean_model(self) -> LevelModel:
         """The running mean's weights, nothing left out."""
-        model = LevelModel(self.levels, self.codes, loss=self.loss).to(self.device)
+        made = LevelModel(self.levels, self.codes, network=self._network, loss=self._loss)
+        model = made.to(self.device)
         model.load_state_dict(self.mean)
         return model.eval()
 

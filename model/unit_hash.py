@@ -11,12 +11,14 @@ Shapes: B rows, T characters, K stretches that end at a character.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from model.alphabet import Alphabet, Ids
 from model.hashing import SpanHasher, mix
+from model.level_config import LevelConfig
 
 Rows = npt.NDArray[np.int64]
 
@@ -26,6 +28,20 @@ LOOK_BACK = 2 * (LONGEST_WORD + 1)
 """Characters that decide the rows of one, itself included."""
 _IN_WORDS = "'’"
 _SALT = 0x9E3779B97F4A7C15
+
+
+class UnitFinder(Protocol):
+    """Tells which rows belong to a character."""
+
+    def __call__(self, ids: Ids, /) -> Rows:
+        """Rows (B, T, K) of texts (B, T); none knows a later character, or one before the last `LOOK_BACK`."""
+        ...
+
+
+def letters_of(alphabet: Alphabet) -> npt.NDArray[np.bool_]:
+    """Of every id whether words consist of it; what is not in the alphabet counts as a letter."""
+    known = [char.isalnum() or char in _IN_WORDS for char in alphabet.characters]
+    return np.array([*known, True])
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +61,8 @@ class UnitHash:
     def of(
         cls, alphabet: Alphabet, *, rows: int, grams: tuple[int, ...], words: int = 2
     ) -> UnitHash:
-        """For an alphabet; what is not in it counts as a letter."""
-        known = [char.isalnum() or char in _IN_WORDS for char in alphabet.characters]
-        return cls(rows, grams, words, np.array([*known, True]))
+        """For an alphabet, see `letters_of`."""
+        return cls(rows, grams, words, letters_of(alphabet))
 
     @property
     def count(self) -> int:
@@ -84,6 +99,13 @@ class UnitHash:
         starts = np.minimum(np.maximum.accumulate(marks) + 1, places)
         found: Rows = np.maximum(np.maximum(starts, row_starts), places + 1 - LONGEST_WORD)
         return found
+
+
+def hash_of(levels: LevelConfig, alphabet: Alphabet) -> UnitHash | None:
+    """The hash of a model's table of larger units, where it has one."""
+    if not levels.rows:
+        return None
+    return UnitHash.of(alphabet, rows=levels.rows, grams=levels.grams, words=levels.words)
 
 
 def _before(word: Rows, row_starts: Rows) -> Rows:

@@ -1,11 +1,13 @@
 """What each idea of the language model of levels is worth: one row for each, at equal processor time.
 
-    python scripts/ablate_levels.py --data DIR [--seconds 60] [--seeds 5] [--rows NAME,...] [--out FILE] [--work FOLDER]
+    python scripts/ablate_levels.py --data DIR [--text shakespeare|news] [--seconds 60] [--seeds 5] [--rows NAME,...]
+                                    [--out FILE] [--work FOLDER]
 
-Every row changes one thing of the model that is measured first and trains it on Tiny Shakespeare for so many seconds of
-one thread's processor time, several times with other seeds. Reported are the mean over seeds and a 95 % interval
-(Student's t) of bits a character over the validation text, of how often blocks of the higher levels are right, and of
-how well the length of a code tells whether it is. A killed run goes on with the rows and seeds that are left.
+Every row (`model/level_rows.py`) changes one thing of the model that is measured first and trains it on Tiny
+Shakespeare, or on some news, for so many seconds of one thread's processor time, several times with other seeds.
+Reported are the mean over seeds and a 95 % interval (Student's t) of bits a character over text that was kept out, of
+how often blocks of the higher levels are right, and of how well the length of a code tells whether it is. The report is
+written after every training; a killed run goes on with the rows and seeds that are left.
 """
 
 import argparse
@@ -14,7 +16,7 @@ import statistics
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,93 +25,37 @@ import torch
 from scipy import stats
 
 from model.checkpoint import Checkpoint, current_commit
-from model.codes import CodeKind, Codes
 from model.generate import Climb, Writing, write_on
-from model.level_config import LevelConfig
-from model.level_loss import LevelLoss
-from model.level_variants import (
-    Comparison,
-    NextCharacter,
-    Regression,
-    Regularised,
-    Softmax,
-    Unprotected,
-)
+from model.level_rows import ROWS, Row, RowShelf
+from model.level_stops import ByMargin
 from model.predict import LanguageModel
-from model.predict_config import UNSET, PredictTrainConfig
+from model.predict_data import read_news_text
 from model.predict_stored import language_model_config, stored_arrays
 from model.predict_sureness import block_outcomes, fit_sureness
-from model.predict_train import UNPLANNED, PredictText, level_codes, split_text, steps_within
+from model.predict_train import PredictText, split_text, steps_within, text_ids
 from model.predict_trainer import PredictTrainer
 from model.read_metrics import area_under_curve
 from model.timing import describe_machine
-from model.unit_hash import UnitHash
 
+SHAKESPEARE, NEWS = "shakespeare", "news"
 TEXT = "train/lm/tinyshakespeare.txt.xz"
 TRAINING_SHARE = 0.9
-REPORT = Path(__file__).resolve().parent / "reports" / "levels.json"
-LEVELS = LevelConfig(
-    UNSET, (64, 128, 128, 128), (1, 1, 1, 1), code_widths=(60, 128, 128, 128), rows=16_384
-)
-"""Codes of characters are no wider than there are characters to tell apart."""
-TRAIN = PredictTrainConfig(UNPLANNED, texts=8, chars=256, average=0.99)
+NEWS_ARTICLES, NEWS_LEAST, NEWS_KEPT_OUT = 400, 200, 100_000
+"""Articles of each kind of files; how often a character occurs that has an id; characters that are measured on."""
+LONGER = 4
+"""Rows that look far are also measured on stretches so many times as long as in training."""
+REPORTS = Path(__file__).resolve().parent / "reports"
+REPORT_NAMES = {SHAKESPEARE: "levels.json", NEWS: "levels_news.json"}
 WRITTEN_CHARS, PROMPT_CHARS = 400, 64
-LEAST_SHARES = (0.1, 0.3, 0.5, 0.7)
-"""From which on a level is heard, to be compared."""
+LEAST_SHARES = (0.0, 0.1, 0.3, 0.5, 0.7)
+"""From which on a level is heard, to be compared; from 0 whenever it agrees with the lowest level on one character."""
+
+SIGNS: Mapping[str, type[LanguageModel]] = {"length": LanguageModel, "margin": ByMargin}
+"""What may tell that a level is sure of its block."""
+MEDIANS = "params", "steps", "chars_per_s", "mean_cosine", "effective_rank"
+"""What is reported as the median over seeds."""
 
 Found = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One idea changed."""
-
-    idea: str
-    levels: LevelConfig = LEVELS
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    """Of the training."""
-    loss: type[LevelLoss] = LevelLoss
-    codes: CodeKind = CodeKind.MIDDLE
-    writes: bool = False
-    """Whether it is also measured how it writes."""
-
-
-def _alone(width: int, layers: int) -> LevelConfig:
-    return LevelConfig(UNSET, (width,), (layers,), code_widths=(60,), rows=16_384)
-
-
-ROWS: Mapping[str, Row] = {
-    "all ideas": Row("frozen codes, near and compared; 1, 2, 4, 8 characters", writes=True),
-    "softmax": Row("a distribution by a learned table, nothing else", loss=Softmax),
-    "compared only": Row("codes compared, distance does not count", loss=Comparison),
-    "distance alone": Row("codes by distance, comparing settles a scale alone", loss=Regression),
-    "distance as much": Row("distance counts as much as comparing", changes={"distance_weight": 1}),
-    "average": Row("the other reading of the middle: mean of both maps", codes=CodeKind.AVERAGE),
-    "random": Row("the random decoder's codes", codes=CodeKind.RANDOM),
-    "orthonormal": Row(
-        "a direction for each character",
-        levels=replace(LEVELS, code_widths=(66, 128, 128, 128)),
-        codes=CodeKind.ORTHONORMAL,
-    ),
-    "unprotected": Row("codes that learn, by distance alone", loss=Unprotected),
-    "regularised": Row("the same, kept apart by variance and covariance", loss=Regularised),
-    "lowest level's loss alone": Row(
-        "higher levels predict nothing", changes={"level_weights": (1.0, 0.0, 0.0, 0.0)}
-    ),
-    "every level the next character": Row(
-        "1, 1, 1, 1 characters",
-        levels=replace(LEVELS, code_widths=(60, 60, 60, 60)),
-        loss=NextCharacter,
-    ),
-    "one level": Row(
-        "convolutions alone, as many weights",
-        levels=_alone(128, 6),
-        changes={"level_weights": (1.0,)},
-    ),
-    "no units": Row("no table of larger units", levels=replace(LEVELS, rows=0)),
-    "words alone": Row("rows of words alone", levels=replace(LEVELS, grams=())),
-    "stretches alone": Row("rows of the last 3 and 5 characters", levels=replace(LEVELS, words=0)),
-}
 
 
 def main() -> int:
@@ -120,59 +66,41 @@ def main() -> int:
     unknown = sorted(set(names) - set(ROWS))
     if unknown:
         sys.exit(f"no row {unknown[0]!r}; there is {', '.join(ROWS)}")
-    text = split_text(options.data / TEXT, training_share=TRAINING_SHARE)
-    options.work.mkdir(parents=True, exist_ok=True)
-    shelf = CodeShelf(text)
+    text = read_text(options)
+    out = options.out or REPORTS / REPORT_NAMES[options.text]
+    work = options.work / options.text
+    work.mkdir(parents=True, exist_ok=True)
+    shelf = RowShelf(text)
     for seed in range(1, options.seeds + 1):
         for name in names:
-            path = options.work / f"{name}-{seed}-{options.seconds:g}.json".replace(" ", "_")
+            path = work / f"{name}-{seed}-{options.seconds:g}.json".replace(" ", "_")
             if not path.exists():
                 found = measure(ROWS[name], text, shelf, seed=seed, seconds=options.seconds)
-                draft = path.with_suffix(".tmp")
-                draft.write_text(json.dumps(found), encoding="utf-8")
-                draft.replace(path)
+                _write(path, found)
                 print(name, seed, found["bits"], flush=True, file=sys.stderr)
-    report = summarise(options, names, text)
-    options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+            _write(out, summarise(options, names, text))
     return 0
 
 
-class CodeShelf:
-    """Codes of one text, each fitted once: rows of a seed share them."""
+def read_text(options: argparse.Namespace) -> PredictText:
+    """What is trained on, and what is kept out."""
+    if options.text == SHAKESPEARE:
+        return split_text(options.data / TEXT, training_share=TRAINING_SHARE)
+    text = text_ids(read_news_text(options.data, most=NEWS_ARTICLES), least=NEWS_LEAST)
+    return replace(text, development=text.development[:NEWS_KEPT_OUT])
 
-    def __init__(self, text: PredictText) -> None:
-        self._text = text
-        self._fitted: dict[tuple[CodeKind, tuple[int, ...], int], list[Codes]] = {}
 
-    def codes(self, kind: CodeKind, widths: tuple[int, ...], seed: int) -> list[Codes]:
-        """By level; longer blocks have no directions of their own, they get the random decoder's codes."""
-        if kind is CodeKind.ORTHONORMAL:
-            above = self.codes(CodeKind.RANDOM, (LEVELS.code_widths[0], *widths[1:]), seed)
-            return self._fit(kind, widths[:1], seed) + above[1:]
-        return self._fit(kind, widths, seed)
-
-    def _fit(self, kind: CodeKind, widths: tuple[int, ...], seed: int) -> list[Codes]:
-        key = kind, widths, seed
-        if key not in self._fitted:
-            text = self._text
-            self._fitted[key] = level_codes(
-                text.training, widths, kind, alphabet=text.alphabet.size, seed=seed
-            )
-        return self._fitted[key]
+def _write(path: Path, found: Found) -> None:
+    draft = path.with_suffix(".tmp")
+    draft.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    draft.replace(path)
 
 
 # --------------------------------------------------------------------------------------------------- one training
-def measure(row: Row, text: PredictText, shelf: CodeShelf, *, seed: int, seconds: float) -> Found:
+def measure(row: Row, text: PredictText, shelf: RowShelf, *, seed: int, seconds: float) -> Found:
     """Train a row once, and look at what it learned."""
-    levels = replace(row.levels, alphabet=text.alphabet.size)
-    train = replace(TRAIN, seed=seed, **row.changes)
-    hasher = None
-    if levels.rows:
-        hasher = UnitHash.of(
-            text.alphabet, rows=levels.rows, grams=levels.grams, words=levels.words
-        )
-    codes = shelf.codes(row.codes, levels.code_widths, seed)
-    trainer = PredictTrainer(levels, train, codes, hasher, loss=row.loss)
+    trainer = shelf.trainer(row, seed=seed)
+    train = trainer.train
     spent = [s for _, s in steps_within(trainer, text.training, seconds, clock=time.process_time)]
     found = trainer.evaluate(text.development)
     table = trainer.mean_model().loss.table().detach().numpy()
@@ -183,7 +111,10 @@ def measure(row: Row, text: PredictText, shelf: CodeShelf, *, seed: int, seconds
         "chars_per_s": round(trainer.step * train.texts * train.chars / spent[-1]),
         **spread_of(table),
     }
-    if row.loss in (LevelLoss, Regression, Comparison):
+    if row.looks_far:
+        trainer.train = replace(train, chars=LONGER * train.chars)
+        result["bits_longer"] = trainer.evaluate(text.development)[0]["bits"]
+    if row.is_readable:
         result |= read_back(trainer, text, writes=row.writes)
     return result
 
@@ -209,32 +140,40 @@ def read_back(trainer: PredictTrainer, text: PredictText, *, writes: bool) -> Fo
         language_model_config("ablated", trainer.levels, text.alphabet),
         {},
     )
-    outcomes = block_outcomes(LanguageModel(checkpoint), text.development)
-    found: Found = {
-        "right": [round(float(right.mean()), 4) for _, right in outcomes],
-        "auroc_of_length": [
-            round(area_under_curve(lengths, right), 4) for lengths, right in outcomes
-        ],
-    }
-    if writes:
-        half = len(text.development) // 2
-        sureness = [fit_sureness(lengths[:half], right[:half]) for lengths, right in outcomes]
-        model = LanguageModel(
-            replace(checkpoint, config={**checkpoint.config, "sureness": sureness})
-        )
-        found["writing"] = writing(model, text)
+    found: Found = {}
+    for sign, kind in SIGNS.items() if writes else [("length", LanguageModel)]:
+        outcomes = block_outcomes(_model(kind, checkpoint, trainer), text.development)
+        found["right"] = [round(float(right.mean()), 4) for _, right in outcomes]
+        found[f"auroc_of_{sign}"] = [
+            round(area_under_curve(signs, right), 4) for signs, right in outcomes
+        ]
+        if writes:
+            half = len(text.development) // 2
+            sureness = [fit_sureness(signs[:half], right[:half]) for signs, right in outcomes]
+            config = {**checkpoint.config, "sureness": sureness}
+            model = _model(kind, replace(checkpoint, config=config), trainer)
+            found[f"writing_by_{sign}"] = writing(model, text)
     return found
+
+
+def _model(
+    kind: type[LanguageModel], checkpoint: Checkpoint, trainer: PredictTrainer
+) -> LanguageModel:
+    """What the trainer has learned, at run time, with the larger units that it was trained on."""
+    model = kind(checkpoint)
+    model.stored = replace(model.stored, hasher=trainer.hasher)
+    return model
 
 
 def writing(model: LanguageModel, text: PredictText) -> Found:
     """Characters a step of greedy writing, by the share from which a level is heard, and characters per second."""
     prompt = text.alphabet.text(text.development[-PROMPT_CHARS:])
-    found: Found = {}
     ways = {"plain": Writing(WRITTEN_CHARS, Climb.PLAIN), "recalled": Writing(WRITTEN_CHARS)}
     for share in LEAST_SHARES:
         levels_alone = Writing(WRITTEN_CHARS, recalls=False, least_share=share)
-        ways[f"checked from {share}"] = levels_alone
-        ways[f"free from {share}"] = replace(levels_alone, climb=Climb.FREE)
+        ways[f"checked from {share:g}"] = levels_alone
+        ways[f"free from {share:g}"] = replace(levels_alone, climb=Climb.FREE)
+    found: Found = {}
     for name, way in ways.items():
         began = time.process_time()
         written = write_on(model, prompt, way)
@@ -248,35 +187,48 @@ def writing(model: LanguageModel, text: PredictText) -> Found:
 
 # -------------------------------------------------------------------------------------------------------- report
 def summarise(options: argparse.Namespace, names: list[str], text: PredictText) -> Found:
-    """Means over the seeds that were run, with intervals."""
+    """Means over the seeds that were run, with intervals, of the rows that have any."""
     rows = {}
     for name in names:
         pattern = f"{name}-*-{options.seconds:g}.json".replace(" ", "_")
-        runs = [json.loads(path.read_text("utf-8")) for path in sorted(options.work.glob(pattern))]
-        rows[name] = {"idea": ROWS[name].idea, **interval([run["bits"] for run in runs])}
-        for key in ("params", "steps", "chars_per_s", "mean_cosine", "effective_rank"):
-            rows[name][key] = round(statistics.median(run[key] for run in runs), 3)
-        for key in ("right", "auroc_of_length"):
-            if key in runs[0]:
-                means = np.mean([run[key] for run in runs], axis=0)
-                rows[name][key] = [round(float(each), 4) for each in means]
-        if "writing" in runs[0]:
-            rows[name]["writing"] = {
-                way: {
-                    key: round(statistics.median(run["writing"][way][key] for run in runs), 3)
-                    for key in ("chars_per_step", "chars_per_s")
-                }
-                for way in runs[0]["writing"]
-            }
+        paths = sorted((options.work / options.text).glob(pattern))
+        if runs := [json.loads(path.read_text("utf-8")) for path in paths]:
+            rows[name] = {"idea": ROWS[name].idea, **summary(runs)}
+    command = f"scripts/ablate_levels.py --seconds {options.seconds:g} --seeds {options.seeds}"
+    if options.text != SHAKESPEARE:
+        command += f" --text {options.text}"
     return {
-        "command": f"scripts/ablate_levels.py --seconds {options.seconds:g} --seeds {options.seeds}",
-        "text": TEXT,
+        "command": command,
+        "text": TEXT if options.text == SHAKESPEARE else f"{NEWS_ARTICLES} articles of each kind",
         "text_digest": text.digest,
         "processor_seconds": options.seconds,
         "rows": rows,
         "machine": describe_machine(),
         "commit": current_commit(),
     }
+
+
+def summary(runs: list[Found]) -> Found:
+    """Of one row with several seeds."""
+    found = interval([run["bits"] for run in runs])
+    for key in MEDIANS:
+        found[key] = round(statistics.median(run[key] for run in runs), 3)
+    if "bits_longer" in runs[0]:
+        found["bits_longer"] = round(statistics.fmean(run["bits_longer"] for run in runs), 4)
+    for key in ("right", *(f"auroc_of_{sign}" for sign in SIGNS)):
+        if key in runs[0]:
+            means = np.mean([run[key] for run in runs], axis=0)
+            found[key] = [round(float(each), 4) for each in means]
+    for key in (f"writing_by_{sign}" for sign in SIGNS):
+        if key in runs[0]:
+            found[key] = {
+                way: {
+                    metric: round(statistics.median(run[key][way][metric] for run in runs), 3)
+                    for metric in ("chars_per_step", "chars_per_s")
+                }
+                for way in runs[0][key]
+            }
+    return found
 
 
 def interval(values: list[float]) -> Found:
@@ -294,7 +246,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=60.0, help="of each training")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rows", help="names of some, with commas; default: all")
-    parser.add_argument("--out", type=Path, default=REPORT)
+    parser.add_argument("--text", choices=REPORT_NAMES, default=SHAKESPEARE)
+    parser.add_argument("--out", type=Path, help="default: the report of that text")
     parser.add_argument(
         "--work", type=Path, default=Path("levels.run"), help="keeps what a killed run has measured"
     )

@@ -39,6 +39,7 @@ NOVELTY_FIGURES = {
     "changed_numbers": ("flagged",),
     "changed_names": ("flagged",),
 }
+LEVELS_REPORTS = {"Tiny Shakespeare": "levels.json", "news to 2024": "levels_news.json"}
 OURS = "Tidings"
 BEGIN, END = "<!-- results -->", "<!-- /results -->"
 
@@ -78,7 +79,11 @@ def tables() -> str:
         _reader(_report(READER)),
         _language(_report(REPORTS / "lm.json")),
         _side_by_side(_report(REPORTS / "side_by_side.json")),
-        _levels(_report(REPORTS / "levels.json")),
+        *(
+            part
+            for title, name in LEVELS_REPORTS.items()
+            for part in _levels(_report(REPORTS / name), title)
+        ),
         _measures(
             reports["sts"],
             _report(REPORTS / "ingest.json"),
@@ -306,16 +311,18 @@ def _side_by_side(report: Report) -> list[str]:
     return _table("Tiny Shakespeare, same text and cores", columns, rows)
 
 
-def _levels(report: Report) -> list[str]:
+def _levels(report: Report, text: str) -> list[list[str]]:
     """What each idea of the levels is worth: bits a character with their interval, and what the higher levels know."""
     if not report:
         return []
     rows = {}
     for name, found in report["rows"].items():
-        half = found["half_interval"]
+        half, longer = found["half_interval"], found.get("bits_longer")
         right, tells = found.get("right", ()), found.get("auroc_of_length", ())
         rows[f"{name}: {found['idea']}"] = [
-            f"{found['bits']:.3f}" + (f" ± {half:.3f}" if half is not None else ""),
+            f"{found['bits']:.3f}"
+            + (f" ± {half:.3f}" if half is not None else "")
+            + (f"; {longer:.3f} where four times as much stands before" if longer else ""),
             ", ".join(f"{100 * share:.0f}" for share in right),
             ", ".join(f"{area:.2f}" for area in tells),
             f"{found['effective_rank']:.0f}",
@@ -327,7 +334,25 @@ def _levels(report: Report) -> list[str]:
         "told by length, AUROC",
         "effective rank of codes",
     ]
-    return _table(f"Tiny Shakespeare, {seconds:.0f} processor seconds each", columns, rows)
+    tables = [_table(f"{text}, {seconds:.0f} processor seconds each", columns, rows)]
+    return tables + [
+        _stopping(found, text) for found in report["rows"].values() if "writing_by_margin" in found
+    ]
+
+
+def _stopping(found: Report, text: str) -> list[str]:
+    """Characters a step of one and the same greedy text, by what tells that a level is sure."""
+    signs = {
+        "length of the code": found["writing_by_length"],
+        "margin of its characters": found["writing_by_margin"],
+    }
+    ways = [way for way in found["writing_by_length"] if "free" not in way]
+    cells = {way: [f"{it[way]['chars_per_step']:.2f}" for it in signs.values()] for way in ways}
+    areas = [found["auroc_of_length"], found["auroc_of_margin"]]
+    cells["tells whether blocks are right, AUROC by level"] = [
+        ", ".join(f"{area:.2f}" for area in each) for each in areas
+    ]
+    return _table(f"{text}, characters a step, sure by", signs, cells)
 
 
 def _measures(encoder: Report, ingest: Report, ask: Report, questions: Report) -> list[str]:

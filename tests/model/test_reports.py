@@ -97,6 +97,28 @@ def test_without_reports_nothing_is_drawn(tmp_path: Path) -> None:
     assert not (tmp_path / "quality.png").exists()
 
 
+def test_levels_are_shown_for_every_text_with_what_tells_that_one_is_sure(
+    reports: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    way = {"plain": {"chars_per_step": 1.0}, "checked from 0": {"chars_per_step": 1.5}}
+    found = {"idea": "as it is", "bits": 2.5, "half_interval": 0.1, "effective_rank": 59.0}
+    found |= {"right": [0.5, 0.1], "auroc_of_length": [0.6, 0.7], "auroc_of_margin": [0.5, 0.8]}
+    found |= {"writing_by_length": way, "writing_by_margin": {**way, "free from 0": {}}}
+    other = {"idea": "none", "bits": 3.0, "half_interval": None, "effective_rank": 9.0}
+    rows = {"first": found, "second": {**other, "bits_longer": 3.25}}
+    report = json.dumps({"processor_seconds": 30.0, "rows": rows})
+    (reports / "levels_news.json").write_text(report)
+    readme = program("readme_tables")
+    monkeypatch.setattr(readme, "REPORTS", reports)
+    lines = readme.tables().splitlines()
+    assert any(line.startswith("| news to 2024, 30 processor seconds each |") for line in lines)
+    assert "| first: as it is | 2.500 ± 0.100 | 50, 10 | 0.60, 0.70 | 59 |" in lines
+    longer = "3.000; 3.250 where four times as much stands before"
+    assert f"| second: none | {longer} |  |  | 9 |" in lines
+    assert "| checked from 0 | 1.50 | 1.50 |" in lines
+    assert not any("free from" in line for line in lines)
+
+
 def test_tables_are_those_of_the_reports_there_are(
     reports: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.alphabet import Alphabet
@@ -40,11 +40,13 @@ def test_an_apostrophe_is_of_a_word_and_a_mark_is_its_own() -> None:
     assert at_end("ab.")[WORD] == at_end("cd.")[WORD]
 
 
+@settings(deadline=None)
 @given(TEXTS, st.text(alphabet="abcdefgh .", max_size=20))
 def test_no_row_knows_what_comes_later(text: str, later: str) -> None:
     np.testing.assert_array_equal(rows(text + later)[: len(text)], rows(text))
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="abcdefgh .'", min_size=120, max_size=200), st.integers(LOOK_BACK, 110))
 def test_the_last_characters_are_enough(text: str, kept: int) -> None:
     ids = ALPHABET.ids(text)
