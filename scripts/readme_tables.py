@@ -252,17 +252,14 @@ def _reader(report: Report) -> list[str]:
 
 
 def _tagger(report: Report) -> list[str]:
-    """F1 of names or accuracy of parts of speech, a set a column, and words a second."""
+    """F1 of names or accuracy of parts of speech, a set a column."""
     if not report:
         return []
     names = [name for name, found in report["sets"].items() if "entity_f1" in found]
     parts = [name for name, found in report["sets"].items() if "accuracy" in found]
     f1 = [f"{report['sets'][name]['entity_f1']:.2f}" for name in names]
     accuracy = [f"{report['sets'][name]['accuracy']:.2f}" for name in parts]
-    title = (
-        f"names, F1; parts of speech, accuracy: {report['model']['bytes'] / 1e6:.1f} MB, "
-        f"{report['words_per_s']:,} words a second"
-    )
+    title = f"tagger, {report['model']['bytes'] / 1e6:.1f} MB: F1 of names, then accuracy of words"
     return _table(title, [*names, *parts], {OURS: [*f1, *accuracy]})
 
 

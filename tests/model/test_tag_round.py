@@ -10,7 +10,7 @@ import pytest
 from model import tag_round
 from model.tag_round import best_levels, round_table, text_reads
 
-ROWS, TAGS, WORDS, FEATURES = 1 << 9, 4, 2000, 12
+ROWS, TAGS, FORMS, WORDS, FEATURES = 1 << 9, 4, 150, 4000, 12
 
 
 @pytest.fixture(scope="module")
@@ -20,11 +20,13 @@ def steps() -> np.ndarray:
 
 
 def text(seed: int) -> np.ndarray:
-    """Features of words: few rows are read often, many seldom; some words have fewer."""
+    """Features of words of few forms, as texts have them; three in four are the form's own, some are missing."""
+    rng = np.random.default_rng(7)
+    form = rng.integers(1 << 20, size=(FORMS, FEATURES), dtype=np.int32)
     rng = np.random.default_rng(seed)
-    found = (ROWS * rng.random((WORDS, FEATURES)) ** 2).astype(np.int32)
-    folded = found | rng.integers(8, size=found.shape, dtype=np.int32) << 20
-    return np.where(rng.random(found.shape) < 0.1, -1, folded).astype(np.int32)
+    words = form[rng.integers(FORMS, size=WORDS)]
+    words[:, ::4] = rng.integers(1 << 20, size=words[:, ::4].shape)
+    return np.where(rng.random(words.shape) < 0.1, -1, words).astype(np.int32)
 
 
 def score_error(rounded: np.ndarray, steps: np.ndarray, features: np.ndarray) -> float:

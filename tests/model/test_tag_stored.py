@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
@@ -30,6 +30,7 @@ def table(rows: int, tags: int, levels: int, seed: int) -> np.ndarray:
     return own[np.arange(tags), rng.integers(levels, size=(rows, tags))].astype(np.int8)
 
 
+@settings(deadline=None)
 @given(
     rows=st.sampled_from([2, 8, 64]),
     tags=st.integers(1, 9),
