@@ -51,7 +51,10 @@ def evaluate(
     suite: Annotated[
         str,
         typer.Argument(
-            help="sts, classification, retrieval, codesearch, reader, lm, realtimeqa or novelty"
+            help=(
+                "sts, classification, retrieval, codesearch, reader, tagging, lm, realtimeqa or "
+                "novelty"
+            )
         ),
     ],
     report_file: Annotated[Path, typer.Option("--json", help="Where the report goes.")],
@@ -78,8 +81,9 @@ def evaluate(
 ) -> None:
     """Evaluate a part of the model, or the whole program, and write a JSON report."""
     from agent.evaluate_news import NEWS_SUITES, NewsOptions, evaluate_news
-    from model import load_encoder
+    from model import load_encoder, load_tagger
     from model.evaluate import evaluate_suite  # loads the comparators' libraries
+    from model.evaluate_tagging import evaluate_tagging
 
     session: Session = context.obj
     settings = session.settings
@@ -88,6 +92,10 @@ def evaluate(
         _write_report(found, report_file)
         return
     folder = _data_folder(context, data)
+    if suite == "tagging":
+        tagger = load_tagger(settings.model.tagger)
+        _write_report(evaluate_tagging(folder, tagger=tagger), report_file)
+        return
     if encoder is not None:
         chosen = settings.model.model_copy(update={"encoder": encoder})
         settings = settings.model_copy(update={"model": chosen})

@@ -82,7 +82,8 @@ class Reader:
 
         Raises:
             CheckpointError: an array or a setting is missing or does not fit, or the reader was
-                trained on another encoder or tagger.
+                trained on another encoder or tagger; with the tags of one that the tagger is a
+                rounding of it may read.
         """
         config = checkpoint.config
         try:
@@ -92,14 +93,14 @@ class Reader:
                 **{k: float(v) for k, v in config["calibration"].items()}
             )
             parts = [str(part) for part in config["parts"]]
-            trained_on = str(config["encoder"]), str(config["tagger"])
+            vectors_of, tags_of = str(config["encoder"]), str(config["tagger"])
             self._network = NumpyReadNetwork(
                 self.config, checkpoint.arrays, dim=encoder.dim, parts=len(parts) + 1
             )
             self.hash = str(checkpoint.meta["hash"])
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as exc:
             raise CheckpointError(f"these weights are no reader: {exc}") from exc
-        if trained_on != (encoder.hash, tagger.name):
+        if vectors_of != encoder.hash or tags_of not in (tagger.name, tagger.stored.rounded_from):
             raise CheckpointError("this reader was trained on another encoder or tagger")
         self.name = f"tidings-read-{self.config.preset}-{self.hash[:_NAME_DIGITS]}"
         self.params = sum(int(array.size) for array in checkpoint.arrays.values())

@@ -17,16 +17,17 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors.numpy import load
 
+from model.checkpoint import CONFIG, WEIGHTS
 from model.errors import CheckpointError
 from model.tag_scores import Head, WordBook, mix_slot
 from model.tag_sequence import layout, split_for_tagging, viterbi
+from model.tag_stored import FORMAT, HEADS, READ_FORMATS, stored_head, stored_vocabulary
 from model.tag_words import BOUNDARY, OFFSETS, WORD, Vocabulary, joint_features
 
-FORMAT = 1
-VOCABULARY_FIELDS = ("keys", "fine", "coarse", "small", "rarity")
 IMPOSSIBLE = np.float32(-1e4)
+_NAME_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +57,47 @@ class Reading:
     spans: tuple[Span, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a tagger was read from."""
+
+    hash: str = ""
+    """Of the weights."""
+    bytes: int = 0
+    """Of the weights."""
+    rounded_from: str | None = None
+    """Name of the tagger whose weights these are, rounded: whoever was taught with its tags may read with ours."""
+
+
+NOT_STORED = Stored()
+
+
 class Tagger:
     """Names and parts of speech of English text.
 
     Attributes:
         name: changes whenever the tags would change.
         vocabulary: background counts, shared with whoever weighs words by rarity.
+        stored: the file behind it.
+        params: number of weights, those between tags included.
+        heads: of names and of parts of speech.
     """
 
-    def __init__(self, name: str, *, names: Head, parts: Head, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        names: Head,
+        parts: Head,
+        vocabulary: Vocabulary,
+        stored: Stored = NOT_STORED,
+    ) -> None:
         self.name = name
         self.vocabulary = vocabulary
-        self._heads = (names, parts)
-        self._book = WordBook(self._heads, vocabulary)
+        self.stored = stored
+        self.params = sum(head.weights.size + head.transitions.size for head in (names, parts))
+        self.heads = (names, parts)
+        self._book = WordBook(self.heads, vocabulary)
         self._reading = threading.Lock()  # of the book: while one thread learns, another may answer
 
     def tag(self, text: str) -> list[Span]:
@@ -100,10 +129,10 @@ class Tagger:
             readings.append(
                 Reading(
                     tuple(
-                        Word(start, stop, text[start:stop], self._heads[1].tags[tag])
+                        Word(start, stop, text[start:stop], self.heads[1].tags[tag])
                         for (start, stop), tag in zip(spans, parts[place:end], strict=True)
                     ),
-                    tuple(_entities(spans, [self._heads[0].tags[tag] for tag in names[place:end]])),
+                    tuple(_entities(spans, [self.heads[0].tags[tag] for tag in names[place:end]])),
                 )
             )
             place = end
@@ -121,7 +150,7 @@ class Tagger:
         here = np.flatnonzero(is_word)
         lengths = [len(words) for words in sentences]
         decoded = []
-        for n, head in enumerate(self._heads):
+        for n, head in enumerate(self.heads):
             scores = head.score(joint) + self._book.scores(n, 0, padded[here])
             for slot, offset in enumerate(OFFSETS, start=1):
                 scores += self._book.scores(n, slot, padded[here + offset])
@@ -158,22 +187,16 @@ def load_tagger(path: Path | None = None) -> Tagger:
     """
     folder = path or tag_weights_path()
     try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
-        packed = (folder / "weights.safetensors").read_bytes()
-        tensors = load_file(folder / "weights.safetensors")
-        if config["format"] != FORMAT:
+        config = json.loads((folder / CONFIG).read_text("utf-8"))
+        packed = (folder / WEIGHTS).read_bytes()
+        if config["format"] not in READ_FORMATS:
             raise CheckpointError(f"tagger weights of format {config['format']}, expected {FORMAT}")
-        heads = [
-            Head(
-                tuple(config[f"{head}_tags"]),
-                tensors[f"{head}_weights"],
-                tensors[f"{head}_scale"],
-                tensors[f"{head}_transitions"],
-            )
-            for head in ("names", "parts")
-        ]
-        vocabulary = Vocabulary(*(tensors[f"vocabulary_{field}"] for field in VOCABULARY_FIELDS))
+        tensors = load(packed)
+        names, parts = (stored_head(config, tensors, head) for head in HEADS)
+        vocabulary = stored_vocabulary(tensors)
     except (OSError, ValueError, KeyError, SafetensorError) as exc:
         raise CheckpointError(f"cannot load the tagger from {folder}: {exc}") from exc
-    name = f"tagger-{sha256(packed).hexdigest()[:12]}"
-    return Tagger(name, names=heads[0], parts=heads[1], vocabulary=vocabulary)
+    found = sha256(packed).hexdigest()
+    stored = Stored(found, len(packed), config.get("rounded_from"))
+    name = f"tagger-{found[:_NAME_DIGITS]}"
+    return Tagger(name, names=names, parts=parts, vocabulary=vocabulary, stored=stored)

@@ -1,7 +1,8 @@
 """Train the tagger: two conditional random fields over hashed features, a few passes, on one processor.
 
-Labels may be partial: the loss is the log of all paths less the log of the allowed ones. Weights are stored as int8.
-Run `python -m model.tag_train --data DIR --out DIR`; `--data` is the folder that holds `train/` and `realtimeqa/`.
+Labels may be partial: the loss is the log of all paths less the log of the allowed ones. Weights are stored in 4 bits.
+Run `python -m model.tag_train --data DIR --out DIR`; `--data` is the folder that holds `train/` and `realtimeqa/`. With
+`--round DIR` nothing is trained: the tagger of that folder is stored in four bits.
 
 Shapes: S sentences of a batch, T words of the longest, N words in all, F features, K tags.
 """
@@ -15,16 +16,16 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.numpy import save
 from torch import Tensor
 
-from model.tag import FORMAT, IMPOSSIBLE, VOCABULARY_FIELDS, Tagger, load_tagger
+from model.checkpoint import META
+from model.tag import IMPOSSIBLE, Tagger, load_tagger
 from model.tag_data import (
     NAME_TAGS,
     PARTS,
@@ -34,8 +35,10 @@ from model.tag_data import (
     read_rows,
     treebank_rows,
 )
+from model.tag_round import round_table, text_reads
 from model.tag_scores import Head, mix_slot, slot_hashes
 from model.tag_sequence import layout
+from model.tag_stored import HEADS, save_tagger
 from model.tag_vocabulary import build_vocabulary
 from model.tag_words import (
     BOUNDARY,
@@ -208,7 +211,7 @@ def train_head(
     vocabulary: Vocabulary,
     config: TagTrainConfig,
 ) -> Head:
-    """Fit one tag set and quantise it."""
+    """Fit one tag set and round it as it is stored."""
     torch.manual_seed(config.seed)
     generator = torch.Generator().manual_seed(config.seed)
     lengths = [len(sentence.words) for sentence in sentences]
@@ -216,6 +219,7 @@ def train_head(
     features = torch.from_numpy(
         feature_hashes([sentence.words for sentence in sentences], vocabulary)
     )
+    reads = text_reads(features.numpy(), rows)
     number = {tag: i for i, tag in enumerate(tags)}
     allowed = torch.zeros(len(features), len(tags), dtype=torch.bool)
     for word, choices in enumerate(itertools.chain.from_iterable(s.allowed for s in sentences)):
@@ -245,7 +249,8 @@ def train_head(
         logger.info(
             "epoch done", extra={"epoch": epoch + 1, "loss_nats": round(float(np.mean(losses)), 4)}
         )
-    return quantised(field, tags)
+    head = quantised(field, tags)
+    return replace(head, weights=round_table(head.weights, reads))
 
 
 def quantised(field: Field, tags: Sequence[str]) -> Head:
@@ -331,14 +336,6 @@ def train(data: Path, out: Path, config: TagTrainConfig) -> Tagger:
             parts, PARTS, rows=config.part_rows, vocabulary=vocabulary, config=config
         ),
     }
-    tensors = {f"vocabulary_{field}": getattr(vocabulary, field) for field in VOCABULARY_FIELDS}
-    for name, head in heads.items():
-        for field in ("weights", "scale", "transitions"):
-            tensors[f"{name}_{field}"] = getattr(head, field)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "weights.safetensors").write_bytes(save(tensors))
-    tag_sets = {f"{name}_tags": list(head.tags) for name, head in heads.items()}
-    _write_json(out / "config.json", {"format": FORMAT, **tag_sets})
     meta = {
         "command": f"python -m model.tag_train --seed {config.seed}",
         "config": asdict(config),
@@ -346,12 +343,32 @@ def train(data: Path, out: Path, config: TagTrainConfig) -> Tagger:
         "sentences": {"names": len(names), "parts": len(parts)},
         "seconds": round(time.monotonic() - began),
     }
-    _write_json(out / "meta.json", meta)
+    save_tagger(out, heads, vocabulary, meta=meta)
     return load_tagger(out)
 
 
-def _write_json(path: Path, content: dict[str, object]) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+def round_tagger(data: Path, folder: Path, out: Path) -> Tagger:
+    """Store a trained tagger in four bits a weight, rounded for the text it was trained on; returns it as stored."""
+    began = time.monotonic()
+    tagger = load_tagger(folder)
+    sentences = labelled_sentences(data)
+    heads = {}
+    for name, own, head in zip(HEADS, sentences, tagger.heads, strict=True):
+        features = feature_hashes([sentence.words for sentence in own], tagger.vocabulary)
+        reads = text_reads(features, len(head.weights))
+        heads[name] = replace(head, weights=round_table(head.weights, reads))
+        logger.info("table rounded", extra={"head": name})
+    meta = {
+        "command": "python -m model.tag_train --round",
+        "rounded_from": {
+            "name": tagger.name,
+            **json.loads((folder / META).read_text("utf-8")),
+        },
+        "data_digest": data_digest(*sentences),
+        "seconds": round(time.monotonic() - began),
+    }
+    save_tagger(out, heads, tagger.vocabulary, meta=meta, rounded_from=tagger.name)
+    return load_tagger(out)
 
 
 def main() -> None:
@@ -360,10 +377,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=TagTrainConfig().seed)
+    parser.add_argument("--round", type=Path, help="a tagger's folder")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO)
     torch.set_num_threads(1)
-    train(options.data, options.out, TagTrainConfig(seed=options.seed))
+    if options.round is not None:
+        round_tagger(options.data, options.round, options.out)
+    else:
+        train(options.data, options.out, TagTrainConfig(seed=options.seed))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 EVALUATION = ROOT / "model" / "weights" / "embed" / "evaluation"
 READER = ROOT / "model" / "weights" / "read" / "evaluation" / "reader.json"
+TAGGER = ROOT / "model" / "weights" / "tag" / "evaluation" / "tagging.json"
 REPORTS = ROOT / "scripts" / "reports"
 SUITES = ("sts", "classification", "retrieval", "codesearch")
 COMPARED_SETS = ("STS12", "STS13", "STS15", "SICK-R")
@@ -77,6 +78,7 @@ def tables() -> str:
         _quiz(_report(REPORTS / "realtimeqa.json")),
         _novelty(_report(REPORTS / "novelty.json")),
         _reader(_report(READER)),
+        _tagger(_report(TAGGER)),
         _language(_report(REPORTS / "lm.json")),
         _side_by_side(_report(REPORTS / "side_by_side.json")),
         *(
@@ -252,6 +254,18 @@ def _reader(report: Report) -> list[str]:
         for name, found in it["sets"].items()
     }
     return _table("reader", metrics, rows)
+
+
+def _tagger(report: Report) -> list[str]:
+    """F1 of names or accuracy of parts of speech, a set a column."""
+    if not report:
+        return []
+    names = [name for name, found in report["sets"].items() if "entity_f1" in found]
+    parts = [name for name, found in report["sets"].items() if "accuracy" in found]
+    f1 = [f"{report['sets'][name]['entity_f1']:.2f}" for name in names]
+    accuracy = [f"{report['sets'][name]['accuracy']:.2f}" for name in parts]
+    title = f"tagger, {report['model']['bytes'] / 1e6:.1f} MB: F1 of names, then accuracy of words"
+    return _table(title, [*names, *parts], {OURS: [*f1, *accuracy]})
 
 
 def _language(report: Report) -> list[str]:

@@ -11,6 +11,7 @@ import pytest
 
 from model.config import tiny
 from model.train import train_on_projection
+from tests.model.tagged_sets import write_tagged_sets
 
 PAIRS = (("old bridge", "an old bridge", 5), ("old bridge", "new school", 0), ("a", "b", 1))
 
@@ -60,6 +61,16 @@ def test_the_encoder_named_is_the_one_evaluated(
     assert report["model"]["name"].startswith("tidings-embed-tiny")
     assert report["sets"]["NEWS"]["n"] == len(PAIRS)
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["NEWS", "mean"]
+
+
+def test_the_tagger_is_evaluated_on_any_folder_of_the_layout(tmp_path: Path) -> None:
+    out = tmp_path / "report.json"
+    write_tagged_sets(tmp_path / "sets")
+    done = evaluate(tmp_path, "tagging", "--data", str(tmp_path / "sets"), "--json", str(out))
+    assert done.returncode == 0, done.stderr
+    report = json.loads(out.read_text(encoding="utf-8"))
+    assert report["model"]["name"].startswith("tagger-")
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [*report["sets"], "mean"]
 
 
 def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, data: Path, encoder: Path) -> None:

@@ -14,7 +14,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from model import CheckpointError, Encoder, load_encoder, load_tagger
+from model import CheckpointError, Encoder, Tagger, load_encoder, load_tagger
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.read import LARGEST, Reader, best_span, load_reader, trimmed
 from model.read_config import tiny
@@ -23,6 +23,7 @@ from model.read_layout import MAX_PASSAGE_WORDS, lay_out_pairs, row_length, wind
 from model.read_network import ReadNetwork, RowTensors
 from model.read_train import train_read
 from model.read_words import WordBook, stem
+from model.tag import Stored
 from model.tag_data import PARTS
 from tests.model.test_read_data import write_training_data
 
@@ -249,6 +250,22 @@ def test_another_encoder_is_refused(folder: Path, tmp_path: Path, encoder: Encod
     save_checkpoint(checkpoint, tmp_path / "read")
     with pytest.raises(CheckpointError, match="another encoder"):
         load_reader(tmp_path / "read", encoder=encoder)
+
+
+def test_a_rounded_tagger_stands_for_the_one_that_it_was_rounded_from(
+    folder: Path, encoder: Encoder, reader: Reader
+) -> None:
+    own = load_tagger()
+
+    def tagger(rounded_from: str) -> Tagger:
+        names, parts = own.heads
+        stored = Stored(rounded_from=rounded_from)
+        return Tagger("rounded", names=names, parts=parts, vocabulary=own.vocabulary, stored=stored)
+
+    found = load_reader(folder, encoder=encoder, tagger=tagger(own.name))
+    assert found.read("Who?", ["Ana met Bo."]) == reader.read("Who?", ["Ana met Bo."])
+    with pytest.raises(CheckpointError, match="another encoder or tagger"):
+        load_reader(folder, encoder=encoder, tagger=tagger("another"))
 
 
 def test_weights_say_where_they_came_from(folder: Path) -> None:

@@ -58,6 +58,13 @@ def similarity_report() -> dict[str, Any]:
     }
 
 
+def tagging_report() -> dict[str, Any]:
+    return {
+        "model": {"bytes": 2_000_000},
+        "sets": {"news": {"entity_f1": 91.0, "n": 9}, "web": {"accuracy": 97.5, "n": 50}},
+    }
+
+
 @pytest.fixture
 def reports(tmp_path: Path) -> Path:
     (tmp_path / "retrieval.json").write_text(json.dumps(search_report()))
@@ -126,10 +133,14 @@ def test_tables_are_those_of_the_reports_there_are(
     monkeypatch.setattr(readme, "EVALUATION", reports)
     monkeypatch.setattr(readme, "REPORTS", reports)
     monkeypatch.setattr(readme, "READER", reports / "reader.json")
+    monkeypatch.setattr(readme, "TAGGER", reports / "tagging.json")
+    (reports / "tagging.json").write_text(json.dumps(tagging_report()))
     lines = readme.tables().splitlines()
     assert "| Tidings, hybrid | 0.500 | 0.500 |" in lines
     assert "| BM25 | 0.400 | 0.400 |" in lines
     assert "| Tidings | 70.00 | 70.00 | 70.00 | 70.00 | 70.00 |" in lines
     assert "| Tidings | 900 | 900 |" in lines
     assert any("10 x, 2.0 MB" in line for line in lines)
-    assert not any("accuracy" in line or "code search" in line for line in lines)
+    assert "| Tidings | 91.00 | 97.50 |" in lines
+    assert "| tagger, 2.0 MB: F1 of names, then accuracy of words | news | web |" in lines
+    assert not any(line.startswith("| accuracy") or "code search" in line for line in lines)

@@ -18,20 +18,20 @@ def tagger():
 
 
 def test_words_scored_together_have_the_scores_they_have_alone(tagger):
-    book = WordBook(tagger._heads, tagger.vocabulary)
+    book = WordBook(tagger.heads, tagger.vocabulary)
     numbers = book.numbers(WORDS)
     for word in WORDS:
         features = word_features(word, tagger.vocabulary)
         at = np.array([numbers[word]])
         assert book.traits(at).tolist() == [list(features.traits)]
-        for n, head in enumerate(tagger._heads):
+        for n, head in enumerate(tagger.heads):
             for slot, hashes in enumerate(slot_hashes(features.unit, features.near)):
                 assert (book.scores(n, slot, at)[0] == head.score(hashes)).all()
 
 
 def test_the_book_grows_and_keeps_its_numbers(tagger, monkeypatch):
     monkeypatch.setattr(tag_scores, "FIRST_ROOM", 2)
-    book = WordBook(tagger._heads, tagger.vocabulary)
+    book = WordBook(tagger.heads, tagger.vocabulary)
     first = book.numbers(WORDS[:2])
     before = book.scores(0, 0, np.array(list(first.values())))
     everything = book.numbers(WORDS)
