@@ -61,7 +61,7 @@ def unpack_table(levels: Steps, codes: Codes) -> Steps:
     Raises:
         ValueError: the arrays are not of one table.
     """
-    is_whole = (levels.dtype, codes.dtype) == (np.int8, np.uint8) and codes.ndim == 2
+    is_whole = levels.dtype == np.int8 and codes.dtype == np.uint8 and codes.ndim == 2
     if not is_whole or levels.shape != (len(codes), LEVELS):
         raise ValueError("levels and codes of a table do not fit together")
     columns = np.empty((len(codes), 2 * codes.shape[1]), np.int8)
