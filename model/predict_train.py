@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import lzma
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -108,6 +109,7 @@ def train_predict(
         "seed": seed,
         "train": asdict(preset.train),
         "training_seconds": round(time.perf_counter() - began),
+        "chars_per_s": round(preset.train.texts * preset.train.chars / median_step_s(log)),
         "torch": torch.__version__,
         "numpy": np.__version__,
     }
@@ -116,6 +118,12 @@ def train_predict(
     trained = with_sureness(Checkpoint(arrays, config, facts), text.development)
     save_checkpoint(with_gate(trained, text), out)
     return log
+
+
+def median_step_s(log: Path) -> float:
+    """Seconds of a step, from the log of a run."""
+    lines = log.read_text(encoding="utf8").splitlines()
+    return statistics.median(float(json.loads(line)["seconds"]) for line in lines)
 
 
 def with_sureness(checkpoint: Checkpoint, development: Ids) -> Checkpoint:

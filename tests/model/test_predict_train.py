@@ -116,6 +116,7 @@ def test_a_trained_model_says_where_it_came_from(tmp_path: Path, data: Path) -> 
     assert meta["command"] == "train predict --preset tiny --seed 4 --steps 2"
     assert meta["data_digest"] == read_news_text(data, most=40).digest
     assert meta["train"]["steps"] == 2
+    assert meta["chars_per_s"] > 0
 
 
 def test_data_that_are_missing_are_named(tmp_path: Path) -> None:
