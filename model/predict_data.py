@@ -84,10 +84,25 @@ def read_news_text(data: Path, *, most: int | None = None) -> NewsText:
     )
 
 
+def read_dated_news(data: Path) -> list[tuple[str, str]]:
+    """The articles of the test year with their days (YYYY-MM-DD), oldest first, cleaned among themselves.
+
+    Raises:
+        DataError: the file is missing or cannot be read.
+    """
+    rows = sorted(_test_rows(data), key=lambda row: (str(row["published"]), str(row["title"])))
+    cleaner = _Cleaner(rows)
+    found = ((str(row["published"])[:10], list(cleaner.articles([row]))) for row in rows)
+    return [(day, text) for day, texts in found for text in texts]
+
+
 def _test_articles(data: Path, cleaner: _Cleaner) -> list[str]:
-    rows = [row for row in read_rows(data / TEST_FILE) if _is_of_test_year(row)]
-    rows.sort(key=lambda row: mixing_key(str(row["title"])))
+    rows = sorted(_test_rows(data), key=lambda row: mixing_key(str(row["title"])))
     return list(islice(cleaner.articles(rows), TEST_ARTICLES))
+
+
+def _test_rows(data: Path) -> list[Row]:
+    return [row for row in read_rows(data / TEST_FILE) if _is_of_test_year(row)]
 
 
 def _is_of_test_year(row: Row) -> bool:
