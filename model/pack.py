@@ -23,6 +23,7 @@ from model.embed import load_encoder
 from model.input_moments import language_moments, reader_moments
 from model.predict import LanguageModel
 from model.predict_data import joined, read_news_text
+from model.predict_train import LOOKED_AT, PredictText, with_gate, with_sureness
 from model.quantize import SCALES
 from model.read import Reader
 from model.read_sources import SQUAD_FILE, read_squad
@@ -34,6 +35,8 @@ from model.tag import load_tagger
 
 MOMENT_CHARS, MOMENT_QUESTIONS = 200_000, 500
 """That second moments are collected on."""
+ARTICLES_BEFORE = 500
+"""Of the training text, for the gate: more characters than it looks at."""
 
 
 def packed(
@@ -66,13 +69,21 @@ def packed(
 def pack_language(
     checkpoint: Checkpoint, data: Path, *, state: Path | None, bits: int
 ) -> Checkpoint:
-    """A language model packed, for what news of its years make of its inputs."""
-    news = joined(read_news_text(data).development)[:MOMENT_CHARS]
-    moments = language_moments(LanguageModel(checkpoint), news)
+    """A language model packed, for what news of its years make of its inputs.
+
+    What it knows of its own sureness, and its gate, are fitted anew, as at the end of its training.
+    """
+    news = read_news_text(data)
+    development = joined(news.development)
+    moments = language_moments(LanguageModel(checkpoint), development[:MOMENT_CHARS])
     known = {name: each.matrix for name, each in stored_matrices(checkpoint).items()}
     known = {name: matrix for name, matrix in known.items() if name in moments}
     trained = known if state is None else trained_matrices(state, known)
-    return packed(checkpoint, moments, bits=bits, trained=trained)
+    found = packed(checkpoint, moments, bits=bits, trained=trained)
+    alphabet = LanguageModel(found).alphabet
+    training = alphabet.ids(joined(news.training[:ARTICLES_BEFORE]))
+    text = PredictText(alphabet, training, alphabet.ids(development)[:LOOKED_AT], news.digest)
+    return with_gate(with_sureness(found, text.development), text)
 
 
 def pack_reader(checkpoint: Checkpoint, data: Path, *, bits: int) -> Checkpoint:
