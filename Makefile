@@ -22,7 +22,7 @@ daemon: setup
 	$(VENV)/bin/tidings run $(ARGS)
 
 test: setup
-	$(VENV)/bin/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: setup
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" scripts/check
