@@ -24,7 +24,7 @@ from model.input_moments import language_moments, reader_moments
 from model.predict import LanguageModel
 from model.predict_data import joined, read_news_text
 from model.predict_train import LOOKED_AT, PredictText, with_gate, with_sureness
-from model.quantize import SCALES
+from model.quantize import SCALES, quantize_rows
 from model.read import Reader
 from model.read_sources import SQUAD_FILE, read_squad
 from model.rounded_model import packaged, stored_matrices, trained_matrices
@@ -79,11 +79,21 @@ def pack_language(
     known = {name: each.matrix for name, each in stored_matrices(checkpoint).items()}
     known = {name: matrix for name, matrix in known.items() if name in moments}
     trained = known if state is None else trained_matrices(state, known)
-    found = packed(checkpoint, moments, bits=bits, trained=trained)
+    found = _with_small_codes(packed(checkpoint, moments, bits=bits, trained=trained))
     alphabet = LanguageModel(found).alphabet
     training = alphabet.ids(joined(news.training[:ARTICLES_BEFORE]))
     text = PredictText(alphabet, training, alphabet.ids(development)[:LOOKED_AT], news.digest)
     return with_gate(with_sureness(found, text.development), text)
+
+
+def _with_small_codes(checkpoint: Checkpoint) -> Checkpoint:
+    """Four bits for what reads the codes of blocks back: which character is likeliest bears it."""
+    arrays = checkpoint.arrays
+    for name, each in stored_matrices(checkpoint).items():
+        if name.startswith("codes."):
+            rows, scales = quantize_rows(each.matrix, bits=4)
+            arrays = {**arrays, name: rows, name + SCALES: scales.astype(np.float16)}
+    return replace(checkpoint, arrays=arrays)
 
 
 def pack_reader(checkpoint: Checkpoint, data: Path, *, bits: int) -> Checkpoint:
