@@ -1,6 +1,6 @@
 """Draw the encoder's quality against its speed, beside those it is compared with, from the reports.
 
-python scripts/plot_quality.py            # reads and writes the folder of the shipped reports
+python scripts/plot_quality.py            # reads the shipped reports
 
 Each panel is one suite, each point one way to do its work: texts per second to the right, on a
 logarithmic scale, quality upwards. Suites without a report, or whose report was made without
@@ -20,6 +20,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 REPORTS = Path(__file__).resolve().parents[1] / "model" / "weights" / "embed" / "evaluation"
+PICTURE = Path(__file__).resolve().parent / "reports" / "quality.png"
 SIMILARITY_SETS = ("STS12", "STS13", "STS15", "SICK-R")
 OURS = "Tidings"
 OURS_COLOUR, OTHERS_COLOUR = "#c0392b", "#34495e"
@@ -88,10 +89,9 @@ def main() -> None:
     """Draw what there is."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--reports", type=Path, default=REPORTS)
-    parser.add_argument("--out", type=Path, help="default: quality.png beside the reports")
+    parser.add_argument("--out", type=Path, default=PICTURE)
     options = parser.parse_args()
-    out = options.out or options.reports / "quality.png"
-    print(draw(options.reports, out))
+    print(draw(options.reports, options.out))
 
 
 def draw(reports: Path, out: Path) -> str:
