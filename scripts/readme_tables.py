@@ -17,6 +17,7 @@ README = ROOT / "README.md"
 EVALUATION = ROOT / "model" / "weights" / "embed" / "evaluation"
 READER = ROOT / "model" / "weights" / "read" / "evaluation" / "reader.json"
 TAGGER = ROOT / "model" / "weights" / "tag" / "evaluation" / "tagging.json"
+LANGUAGE = ROOT / "model" / "weights" / "predict" / "evaluation" / "lm.json"
 REPORTS = ROOT / "scripts" / "reports"
 SUITES = ("sts", "classification", "retrieval", "codesearch")
 COMPARED_SETS = ("STS12", "STS13", "STS15", "SICK-R")
@@ -79,7 +80,7 @@ def tables() -> str:
         _novelty(_report(REPORTS / "novelty.json")),
         _reader(_report(READER)),
         _tagger(_report(TAGGER)),
-        _language(_report(REPORTS / "lm.json")),
+        _language(_report(LANGUAGE)),
         _side_by_side(_report(REPORTS / "side_by_side.json")),
         *(
             part

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from model import CheckpointError
 from model.checkpoint import Checkpoint, save_checkpoint
+from model.experience import Experience
 from model.generate import BEGINNING, Climb, Writing, write_on
 from model.level_config import LevelConfig
 from model.level_forward import LevelForward
@@ -290,3 +291,15 @@ def test_weights_of_another_shape_are_refused() -> None:
 def test_another_kind_of_model_is_refused() -> None:
     with pytest.raises(CheckpointError, match="no weights of a language model"):
         LanguageModel(Checkpoint({}, {"preset": "small"}, {}))
+
+
+def test_the_packaged_model_knows_english_and_hears_experience() -> None:
+    model = load_language_model()
+    assert model.bytes < 2_500_000
+    text = "The president said on Monday that the government would not raise taxes next year."
+    alone = model.bits(text).mean()
+    assert alone < 2.2 < 4 < model.bits(text[::-1]).mean()
+    read = Experience()
+    read.learn(model.alphabet.ids(f"The Quorvian envoy Zintha Moll arrived. {text} "))
+    new = "Zintha Moll, the Quorvian envoy, arrived in May."
+    assert model.bits(new, read).mean() < 0.85 * model.bits(new).mean()
