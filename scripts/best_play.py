@@ -2,7 +2,7 @@
 
     python scripts/best_play.py --data DIR [--steps N] [--work FOLDER] [--out FILE] [--threads 2]
 
-The text is parted as nanoGPT parts it; the end of the training part is kept out of training as well, for the gate
+The text is parted as nanoGPT parts it; the beginning of the training part is kept out of training as well, for the gate
 through which experience is heard. Losses are nats a character over the whole validation text: of the network, and with
 experience that begins with nothing or with the training text. A killed run goes on where it was.
 """
@@ -41,7 +41,7 @@ PRESET = PredictPreset(
     least=1,
 )
 FOR_GATE = 40_000
-"""Characters at the end of the training part."""
+"""Characters at the beginning of the training part."""
 LOOK_EVERY, SAVE_EVERY = 250, 100
 
 Found = dict[str, Any]
@@ -53,7 +53,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     text = split_text(options.data / TEXT, training_share=TRAINING_SHARE)
     kept_out = replace(
-        text, training=text.training[:-FOR_GATE], development=text.training[-FOR_GATE:]
+        text, training=text.training[FOR_GATE:], development=text.training[:FOR_GATE]
     )
     text = replace(text, training=kept_out.training)
     train = replace(PRESET.train, steps=options.steps, seed=options.seed)
@@ -118,8 +118,8 @@ def losses(trainer: PredictTrainer, kept_out: PredictText, text: PredictText) ->
     model = LanguageModel(with_gate(checkpoint, kept_out))
     validation = text.alphabet.text(text.development)
     read = Experience()
-    read.learn(kept_out.training)
     read.learn(kept_out.development)
+    read.learn(kept_out.training)
     alone, experienced = (each.mean() for each in model.costs(validation, Experience()))
     found = {
         "nats_stored": alone,

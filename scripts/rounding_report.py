@@ -1,7 +1,7 @@
 """What storing our matrices in fewer bits costs: each way to round them, on each of our networks.
 
-    python scripts/rounding_report.py --data DIR [--language FOLDER] [--state FILE] [--parts language,...]
-        [--methods NAME,...] [--out FILE] [--work FOLDER] [--limit N]
+    python scripts/rounding_report.py --data DIR [--language FOLDER] [--state FILE] [--reader FOLDER]
+        [--parts language,...] [--methods NAME,...] [--out FILE] [--work FOLDER] [--limit N]
 
 Every way replaces all matrices of one network and leaves the rest of the model as it is: the language model of levels
 (its table of larger units is a part of its own), the reader, the trunk of the encoder. Compared is with the weights in
@@ -66,7 +66,9 @@ from model.timing import describe_machine, sample
 
 REPORT = Path(__file__).resolve().parent / "reports" / "rounding.json"
 LANGUAGE, TABLE, READER, ENCODER = "language", "table", "reader", "encoder"
-FLOAT32, SHIPPED = "float32", "as shipped"
+FLOAT32, SHIPPED, SPQR = "float32", "as shipped", "spqr 4.63"
+FEW_BITS = 6
+"""A weight: fewer are SpQR's."""
 SEARCH_SET = "cranfield"
 
 ARTICLES, QUESTIONS = 100, 2000
@@ -276,8 +278,9 @@ def read_news(data: Path, limit: int | None) -> News:
 
 # -------------------------------------------------------------------------------------------------- the reader
 def reader_part(options: argparse.Namespace) -> Part:
-    """All matrices of the packaged reader."""
-    checkpoint, encoder, tagger = packaged("read"), load_encoder(), load_tagger()
+    """All matrices of a reader, by default the packaged one."""
+    checkpoint = packaged("read") if options.reader is None else load_checkpoint(options.reader)
+    encoder, tagger = load_encoder(), load_tagger()
     stored = stored_matrices(checkpoint)
     reader = Reader(checkpoint, encoder, tagger)
     path = find_sets(options.data)[0]
@@ -361,13 +364,15 @@ class DenseIndex:
 
 # ------------------------------------------------------------------------------------------------------ shared
 def _as_shipped(model: str, stored: Mapping[str, Rounded], **rest: Any) -> Part:
-    """A part whose weights are kept in eight bits alone."""
+    """A part whose weights are kept in small integers alone: in eight bits each, or by SpQR."""
+    bits = sum(each.bits for each in stored.values())
+    kept_as = INT8 if bits > FEW_BITS * sum(each.matrix.size for each in stored.values()) else SPQR
     return Part(
         model=model,
-        reference=f"{INT8} {SHIPPED}",
-        reference_bits=sum(each.bits for each in stored.values()),
+        reference=f"{kept_as} {SHIPPED}",
+        reference_bits=bits,
         matrices={name: each.matrix for name, each in stored.items()},
-        methods={name: each for name, each in METHODS.items() if name != INT8},
+        methods={name: each for name, each in METHODS.items() if name != kept_as},
         **rest,
     )
 
@@ -382,7 +387,7 @@ PARTS: Mapping[str, Callable[[argparse.Namespace], Part]] = {
 
 def _command(options: argparse.Namespace, names: Sequence[str]) -> str:
     command = f"python scripts/rounding_report.py --data DIR --parts {','.join(names)}"
-    for name, what in (("language", "FOLDER"), ("state", "FILE")):
+    for name, what in (("language", "FOLDER"), ("state", "FILE"), ("reader", "FOLDER")):
         command += f" --{name} {what}" if getattr(options, name) is not None else ""
     for name in ("methods", "limit"):
         value = getattr(options, name)
@@ -394,6 +399,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="the data folder")
     parser.add_argument("--language", type=Path, help="folder of a language model of levels")
+    parser.add_argument("--reader", type=Path, help="its folder; default: the packaged one")
     parser.add_argument(
         "--state", type=Path, help="what its training run left behind: its weights in float32"
     )

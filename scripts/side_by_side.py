@@ -67,7 +67,8 @@ FIRST_LOOK_S, LOOK_GROWTH = 1.0, 1.3
 GENERATED, PROMPT, ALTERNATIONS = 256, 64, 5
 """Characters that are written and read before; how often each writes."""
 FOR_GATE = 40_000
-"""Characters at the end of the training text that ours is not trained on: its gate is fitted on them."""
+"""Characters that ours is not trained on: its gate is fitted on them. They are the first ones: the last tell of those
+whom the validation text goes on to tell of."""
 SURENESS_FROM = 20_000
 """Characters of the validation text that tell how sure our higher levels may be; the text they write is the same."""
 
@@ -152,7 +153,7 @@ def levels(text: PredictText, limits: Limits) -> tuple[Found, dict[str, Write]]:
     began = time.perf_counter()
     preset = PredictPreset(OURS, LEVELS, replace(TRAIN, seed=limits.seed))
     kept_out = replace(
-        text, training=text.training[:-FOR_GATE], development=text.training[-FOR_GATE:]
+        text, training=text.training[FOR_GATE:], development=text.training[:FOR_GATE]
     )
     text = replace(text, training=kept_out.training)
     trainer = trainer_of(preset, text)
@@ -178,8 +179,8 @@ def experienced(checkpoint: Checkpoint, kept_out: PredictText, text: PredictText
     began = time.perf_counter()
     model = LanguageModel(with_gate(checkpoint, kept_out))
     read = Experience()
-    read.learn(kept_out.training)
     read.learn(kept_out.development)
+    read.learn(kept_out.training)
     prepared_s = time.perf_counter() - began
     validation = text.alphabet.text(text.development)
     nats = [
