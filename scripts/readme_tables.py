@@ -21,6 +21,13 @@ LANGUAGE = ROOT / "model" / "weights" / "predict" / "evaluation" / "lm.json"
 REPORTS = ROOT / "scripts" / "reports"
 SUITES = ("sts", "classification", "retrieval", "codesearch")
 COMPARED_SETS = ("STS12", "STS13", "STS15", "SICK-R")
+ROUNDED = (
+    ("language", "bits_per_char", 3, "language model, bits a character"),
+    ("table", "bits_per_char", 3, "its table of larger units"),
+    ("reader", "f1", 1, "reader, F1"),
+    ("encoder", "spearman", 2, "encoder, similarity"),
+)
+"""Parts of the rounding report, their first metric, its digits and title."""
 QUIZ_FIGURES = {
     "mc_accuracy": ("right option after the week's news, %", 1),
     "mc_accuracy_before": ("right option before it, %", 1),
@@ -82,6 +89,7 @@ def tables() -> str:
         _tagger(_report(TAGGER)),
         _language(_report(LANGUAGE)),
         _side_by_side(_report(REPORTS / "side_by_side.json")),
+        _rounding(_report(REPORTS / "rounding.json")),
         *(
             part
             for title, name in LEVELS_REPORTS.items()
@@ -286,6 +294,26 @@ def _language(report: Report) -> list[str]:
     ):
         rows[title] = [f"{found[metric]:.2f}" for found in report["sets"].values()]
     return _table("language model, bits a character", report["sets"], rows)
+
+
+def _rounding(report: Report) -> list[str]:
+    """What storing matrices in fewer bits costs each network; one way a row."""
+    if not report:
+        return []
+    parts = report["parts"]
+    ways = dict.fromkeys(way for part in parts.values() for way in part["ways"])
+    rows = {}
+    for way in ways:
+        found = {name: part["ways"][way] for name, part in parts.items() if way in part["ways"]}
+        rows[way] = [
+            f"{found[name][metric]:.{digits}f} in {found[name]['bits_per_param']:.2f} bits"
+            if name in found
+            else ""
+            for name, metric, digits, _ in ROUNDED
+            if name in parts
+        ]
+    columns = [title for name, _, _, title in ROUNDED if name in parts]
+    return _table("matrices rounded", columns, rows)
 
 
 def _side_by_side(report: Report) -> list[str]:
