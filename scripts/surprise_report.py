@@ -82,6 +82,8 @@ def main() -> int:
     if unknown := sorted(set(parts) - set(PARTS)):
         sys.exit(f"no part {unknown[0]!r}; there is {', '.join(PARTS)}")
     model = load_language_model(options.language)
+    if model.gate is None:
+        sys.exit(f"{model.name} cannot hear experience: it has no gate")
     report: Found = {
         "report": "surprise",
         "model": {"name": model.name, "hash": model.hash, "bytes": model.bytes},

@@ -16,7 +16,7 @@ from model.ask_text import Asked
 from model.checkpoint import save_checkpoint
 from model.surprise import Costs
 from tests.agent.test_evaluate_novelty import write_newsroom
-from tests.model.language_models import gated_checkpoint
+from tests.model.language_models import checkpoint, gated_checkpoint
 from tests.model.test_reports import program
 
 REPORT = program("surprise_report")
@@ -120,4 +120,14 @@ def test_both_parts_are_reported(data: Path, tmp_path: Path, monkeypatch: pytest
 def test_a_part_that_there_is_not_is_named(data: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "argv", ["surprise_report.py", "--data", str(data), "--parts", "a"])
     with pytest.raises(SystemExit, match="no part 'a'"):
+        REPORT.main()
+
+
+def test_a_model_that_hears_no_experience_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    save_checkpoint(checkpoint(), tmp_path)
+    arguments = ["surprise_report.py", "--data", str(tmp_path), "--language", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit, match="has no gate"):
         REPORT.main()
