@@ -66,6 +66,11 @@ def _copy(article: Article, text: str, name: str) -> Article:
     )
 
 
+def original_id(copy: Article) -> str:
+    """The id of the article that a copy was made of."""
+    return copy.url.rpartition("/")[2]
+
+
 def another_number(answer: str, *, key: str) -> str | None:
     """The answer with its number scaled so far that it cannot be a rounding.
 

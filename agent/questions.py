@@ -118,16 +118,8 @@ def _draft(
 def _best_questions(
     sentence: Sentence, spans: Sequence[AnswerSpan], offset: int
 ) -> tuple[Question, ...]:
-    worded = [(span, question) for span in spans if (question := word_question(sentence, span))]
-    if len(worded) < ENOUGH:
-        worded += [
-            (span, question)
-            for span in object_spans(sentence)
-            if (question := word_question(sentence, span))
-        ]
-    worded.sort(key=lambda pair: (-_worth(*pair), pair[0].start))
     kept: list[Question] = []
-    for span, question in worded:
+    for span, question in liked_questions(sentence, spans):
         repeated = sum(known.kind is span.kind for known in kept) >= MAX_OF_A_KIND
         # A question with its wh-word left in place reads poorly: only where there is little else.
         if question.is_in_place and len(kept) >= ENOUGH:
@@ -136,7 +128,7 @@ def _best_questions(
             continue
         if (
             repeated
-            or _worth(span, question) < MIN_LIKING
+            or worth_of(span, question) < MIN_LIKING
             or any(known.text == question.text for known in kept)
         ):
             continue
@@ -152,6 +144,20 @@ def _best_questions(
     return tuple(kept[:MAX_QUESTIONS])
 
 
+def liked_questions(
+    sentence: Sentence, spans: Sequence[AnswerSpan]
+) -> list[tuple[AnswerSpan, Worded]]:
+    """Spans that a question can be worded about, with it, the best first; things done where little else is named."""
+    worded = [(span, question) for span in spans if (question := word_question(sentence, span))]
+    if len(worded) < ENOUGH:
+        worded += [
+            (span, question)
+            for span in object_spans(sentence)
+            if (question := word_question(sentence, span))
+        ]
+    return sorted(worded, key=lambda pair: (-worth_of(*pair), pair[0].start))
+
+
 def _kind_asked(span: AnswerSpan, question: Worded) -> AnswerKind:
     """A place that acts is asked for by "who"."""
     if span.kind is AnswerKind.WHERE and question.text.startswith("Who "):
@@ -159,7 +165,8 @@ def _kind_asked(span: AnswerSpan, question: Worded) -> AnswerKind:
     return span.kind
 
 
-def _worth(span: AnswerSpan, question: Worded) -> float:
+def worth_of(span: AnswerSpan, question: Worded) -> float:
+    """How much it is liked to ask so about such a span."""
     return _SORT_WORTH[span.sort] + question.liking
 
 

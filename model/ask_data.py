@@ -82,7 +82,7 @@ def read_questions(data: Path, find: Finder, *, max_questions: int) -> AskMateri
         DataError: SQuAD's part is missing, or a file is not of its layout.
     """
     folder = data / "train" / "qa"
-    squad, held_out = _read_squad(folder / SQUAD_FILE)
+    squad, _ = _read_squad(folder / SQUAD_FILE)
     texts = chain((one.sentence for one in squad), cased_texts(data))
     sources: dict[str, Iterable[Asked]] = {
         "squad": squad,
@@ -98,12 +98,33 @@ def read_questions(data: Path, find: Finder, *, max_questions: int) -> AskMateri
         counts[name] = len(kept)
         asked += kept
         logger.info("questions read", extra={"source": name, "count": counts[name]})
-    later = _told(read_news_quizzes(data / "realtimeqa", DEVELOPMENT_YEARS))
-    development = {
-        name: tuple(one for one in map(tidy, source) if is_fair(one))[:max_questions]
-        for name, source in {"squad": held_out, "quiz": later}.items()
-    }
+    development = placed_questions(data, kept_out=True, max_questions=max_questions)
     return AskMaterial(tuple(asked), development, counts)
+
+
+def placed_questions(
+    data: Path, *, kept_out: bool, max_questions: int
+) -> dict[str, tuple[Asked, ...]]:
+    """Questions of paragraphs and of quizzes, which tell where their answers stand, by the source's name.
+
+    Args:
+        data: folder with `train/qa/` and `realtimeqa/`.
+        kept_out: those that are kept out of training, else those that are trained on.
+        max_questions: of each source.
+
+    Raises:
+        DataError: SQuAD's part is missing, or a file is not of its layout.
+    """
+    folder, news = data / "train" / "qa", data / "realtimeqa"
+    later = _told(read_news_quizzes(news, DEVELOPMENT_YEARS))
+    sources: dict[str, Iterable[Asked]] = {
+        "squad": _read_squad(folder / SQUAD_FILE)[kept_out],
+        "quiz": later if kept_out else _read_quizzes(folder / QUIZ_FILE, news),
+    }
+    return {
+        name: tuple(islice((one for one in map(tidy, source) if is_fair(one)), max_questions))
+        for name, source in sources.items()
+    }
 
 
 def cased_texts(data: Path) -> Iterator[str]:

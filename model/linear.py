@@ -41,6 +41,10 @@ class Classifier(Protocol):
         """Labels, int64 (N,)."""
         ...
 
+    def decision_function(self, rows: FloatArray) -> npt.NDArray[np.float64]:
+        """Of two labels, log-odds of the second, (N,)."""
+        ...
+
 
 def fit(rows: FloatArray, labels: Labels, penalty: float) -> Classifier:
     """Fit one classifier on features brought to mean 0 and spread 1.

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import lzma
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ import pytest
 
 from model.alphabet import Alphabet
 from model.checkpoint import Checkpoint
+from model.gate_fit import fit_gate
 from model.level_config import LevelConfig
+from model.predict import LanguageModel
 from model.predict_config import PredictPreset, PredictTrainConfig
 from model.predict_stored import language_model_config, stored_arrays
 from model.predict_train import PredictText, trainer_of, with_sureness
@@ -76,6 +79,17 @@ def checkpoint() -> Checkpoint:
     arrays = stored_arrays(trainer.averaged(), trainer.codes)
     meta = {"hash": "0123456789abcdef"}
     return with_sureness(Checkpoint(arrays, config, meta), text.development)
+
+
+@functools.cache
+def gated_checkpoint() -> Checkpoint:
+    """The same with a gate to hear experience through."""
+    text, found = predict_text(), checkpoint()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("model.gate_fit.STEPS", 100)
+        patch.setattr("model.gate_fit.BATCH", 1000)
+        gate = fit_gate(LanguageModel(found), text.development, text.training[:4000])
+    return replace(found, arrays={**found.arrays, **gate})
 
 
 def write_news(folder: Path, *, articles: int = 12) -> Path:

@@ -13,22 +13,20 @@ from model import CheckpointError, experience
 from model.alphabet import Ids
 from model.experience import Experience
 from model.gate import features
-from model.gate_fit import fit_gate
 from model.predict import LanguageModel
-from tests.model.language_models import checkpoint, invented_text, predict_text
+from tests.model.language_models import (
+    checkpoint,
+    gated_checkpoint,
+    invented_text,
+    predict_text,
+)
 
 LENGTHS = (2, 5)
 
 
 @pytest.fixture(scope="module")
 def model() -> LanguageModel:
-    text = predict_text()
-    found = checkpoint()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("model.gate_fit.STEPS", 100)
-        patch.setattr("model.gate_fit.BATCH", 1000)
-        gate = fit_gate(LanguageModel(found), text.development, text.training[:4000])
-    return LanguageModel(dataclasses.replace(found, arrays={**found.arrays, **gate}))
+    return LanguageModel(gated_checkpoint())
 
 
 def counted(ids: Ids, length: int) -> npt.NDArray[np.int64]:
