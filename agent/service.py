@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from agent.progress import Progress, SilentProgress
 from agent.questions import parse_question
 from agent.settings import Settings
 from agent.views import JSON, answer_view, as_json, choice_view, fact_view, match_view
-from kb import Feed, FeedState, KnowledgeBase, StoryNews
+from kb import Answer, Feed, FeedState, KnowledgeBase, StoryNews
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +102,14 @@ class Service:
         received = self._collector.fetcher.received_bytes
         report = ingest(states, self.kb, self.reading, self._collector, progress)
         received = self._collector.fetcher.received_bytes - received
+        self._sleep()
         return replace(report, received_mb=round(received / 1e6, 3))
+
+    def _sleep(self) -> None:
+        """Prune the experience graph, once a day."""
+        slept = self.kb.sleep(now=self._collector.clock())
+        if slept is not None:
+            logger.info("slept", extra=asdict(slept))
 
     def _listed_feeds(self, name: str, text: str | None) -> tuple[Feed, ...]:
         if text is not None:
@@ -129,6 +136,8 @@ class Service:
             threshold=_share(arguments, "threshold"),
         )
         view = answer_view(reply)
+        if isinstance(reply, Answer):
+            self.kb.remember(reply, now=self._collector.clock())
         if self._write is not None:
             view["phrased"] = phrase_answer(reply, self._write)
         if options is not None:

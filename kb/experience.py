@@ -108,11 +108,10 @@ class Experience:
     ) -> None:
         first = group[0][0]
         entities = [e.name for e in sql_articles.topics_of(connection, article_id).entities]
-        elsewhere = (
-            sql_experience.names_of_story(connection, first.story_id, article_id)
-            if first.story_id
-            else []
-        )
+        fuller = [things.fuller_names(entities)]
+        if first.story_id:
+            elsewhere = sql_experience.names_of_story(connection, first.story_id, article_id)
+            fuller.append(things.fuller_names(elsewhere))
         self.pass_over(
             connection,
             [
@@ -121,7 +120,7 @@ class Experience:
                     row.seq,
                     article_id,
                     False,
-                    things.things_of(_names(row), row.title, entities, elsewhere),
+                    things.things_of(_names(row), row.title, entities, *fuller),
                     colour,
                 )
                 for row, colour in group
@@ -166,18 +165,19 @@ class Experience:
 
     def pass_over(self, connection: Connection, passages: Sequence[Passage]) -> None:
         """Log passages and let them change the graph, in their order."""
-        rows = []
-        for passage in passages:
-            stored = {
-                "passed_at": passage.passed_at,
-                "fact_seq": passage.fact_seq,
-                "article_id": passage.article_id,
-                "is_question": passage.is_question,
-                "things": passage.names,
-                "colour": colours.pack(passage.colour),
-            }
-            seq = sql_experience.add_pass(connection, stored)
-            rows.append(PassRow(seq, **stored))
+        rows = [
+            PassRow(
+                seq,
+                passage.passed_at,
+                passage.fact_seq,
+                passage.article_id,
+                passage.is_question,
+                passage.names,
+                colours.pack(passage.colour),
+            )
+            for seq, passage in enumerate(passages, start=sql_experience.last_pass(connection) + 1)
+        ]
+        sql_experience.add_passes(connection, rows)
         _apply(connection, rows)
 
     # ------------------------------------------------------------------------------------------------- keeping it
@@ -241,11 +241,14 @@ def _apply(connection: Connection, rows: Sequence[PassRow]) -> None:
     known = sql_experience.nodes_by_key(
         connection, {key for keys in named.values() for key in keys}
     )
+    fresh: list[NodeRow] = []
+    first = sql_experience.last_node(connection) + 1
     for row in rows:
         for key, name in named[row.seq].items():
             if key not in known:
-                node = sql_experience.add_node(connection, key, name, row.colour)
-                known[key] = NodeRow(node, key, name, 0, 0, row.colour)
+                fresh.append(NodeRow(first + len(fresh), key, name, 0, 0, row.colour))
+                known[key] = fresh[-1]
+    sql_experience.add_nodes(connection, fresh)
     ids = {row.seq: [known[key].id for key in named[row.seq]] for row in rows}
     edges = sql_experience.strengths(connection, sorted({i for row in ids.values() for i in row}))
     changed: dict[Pair, float | None] = {}

@@ -90,8 +90,8 @@ def spread(connection: Connection, question: str, vector: FloatArray, *, gate: G
     named = [known[key] for key in things.longest(spans, known)]
     if not named:
         return Reached({}, {}, 0)
-    total = max(sum(node.fact_count for node in known.values()), 1)
-    seeds = {node.id: float(np.log1p(total / max(node.fact_count, 1))) for node in named}
+    passed = sql_experience.last_pass(connection)
+    seeds = {node.id: float(np.log1p(passed / max(node.fact_count, 1))) for node in named}
     asked = colours.project(vector[None], colours.projection(len(vector)))[0]
     graph = _Reach(connection, seeds, asked, gate)
     for most in EXPANDED:

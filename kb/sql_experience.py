@@ -6,7 +6,7 @@ Strengths are what `kb.experience` makes of them. An edge is two rows, so that e
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -68,12 +68,13 @@ class PassRow:
 
 
 # ---------------------------------------------------------------------------------------------------- passages
-def add_pass(connection: Connection, row: Mapping[str, Any]) -> int:
-    """Write a passage to the log; return its seq."""
-    stored = {**row, "things": json.dumps(list(row["things"]), ensure_ascii=False)}
-    key = connection.execute(insert(_PASS).values(**stored)).inserted_primary_key
-    assert key is not None  # one row was inserted
-    return int(key[0])
+def add_passes(connection: Connection, rows: Sequence[PassRow]) -> None:
+    """Write passages to the log."""
+    stored = [
+        {**asdict(row), "things": json.dumps(list(row.things), ensure_ascii=False)} for row in rows
+    ]
+    if stored:
+        connection.execute(insert(_PASS), stored)
 
 
 def passes(connection: Connection, seqs: Iterable[int] | None = None) -> Iterator[PassRow]:
@@ -105,6 +106,11 @@ def passes_of_article(connection: Connection, article_id: str) -> list[int]:
     """Seqs of the passages of an article's facts."""
     query = select(_PASS.c.seq).where(_PASS.c.article_id == article_id).order_by(_PASS.c.seq)
     return list(connection.execute(query).scalars())
+
+
+def last_pass(connection: Connection) -> int:
+    """Seq of the newest passage: about as many as there ever were; 0 when there is none."""
+    return int(connection.execute(select(func.coalesce(func.max(_PASS.c.seq), 0))).scalar_one())
 
 
 def things_of_fact(connection: Connection, fact_seq: int) -> list[str]:
@@ -151,12 +157,15 @@ def nodes(connection: Connection, ids: Iterable[int]) -> dict[int, NodeRow]:
     return found
 
 
-def add_node(connection: Connection, key: str, name: str, colour: bytes) -> int:
-    """Store a node through which nothing has passed yet; return its id."""
-    values = {"key": key, "name": name, "fact_count": 0, "pass_count": 0, "colour": colour}
-    inserted = connection.execute(insert(_NODE).values(**values)).inserted_primary_key
-    assert inserted is not None  # one row was inserted
-    return int(inserted[0])
+def add_nodes(connection: Connection, rows: Sequence[NodeRow]) -> None:
+    """Store new nodes."""
+    if rows:
+        connection.execute(insert(_NODE), [asdict(row) for row in rows])
+
+
+def last_node(connection: Connection) -> int:
+    """The highest id of a node; 0 when there is none."""
+    return int(connection.execute(select(func.coalesce(func.max(_NODE.c.id), 0))).scalar_one())
 
 
 def set_nodes(connection: Connection, rows: Sequence[NodeRow]) -> None:
@@ -219,11 +228,15 @@ def nodes_passed(connection: Connection, seqs: Sequence[int]) -> dict[int, list[
 # ------------------------------------------------------------------------------------------------------- edges
 def strengths(connection: Connection, ids: Sequence[int]) -> dict[Pair, float]:
     """Edges among these nodes by (node, other), both ways."""
+    among = set(ids)
     found: dict[Pair, float] = {}
-    for part in chunks(sorted(set(ids))):
-        for others in chunks(sorted(set(ids))):
-            query = select(_EDGE).where(_EDGE.c.node.in_(part), _EDGE.c.other.in_(others))
-            found.update({(row.node, row.other): row.strength for row in connection.execute(query)})
+    for part in chunks(sorted(among)):
+        query = select(_EDGE).where(_EDGE.c.node.in_(part))
+        if len(among) <= CHUNK:  # else most edges of a node may well be among them
+            query = query.where(_EDGE.c.other.in_(part))
+        for row in connection.execute(query):
+            if row.other in among:
+                found[row.node, row.other] = row.strength
     return found
 
 

@@ -5,9 +5,9 @@ article, or else the story, knows one John Smith. Nothing else is resolved: two 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from kb.names import is_same_name, name_words
+from kb.names import name_words
 from kb.words import STOP_WORDS, fold, singular, terms
 
 MAX_THINGS = 12  # of one sentence: bounds the edges that it may bring
@@ -27,8 +27,27 @@ def key_of(name: str) -> str:
     return " ".join((*words[:-1], singular(words[-1])))
 
 
+def fuller_names(names: Iterable[str]) -> dict[str, str]:
+    """Single words -> the one longer name that each stands for: by its last word, or its initials.
+
+    A word that could stand for two is left out.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for name in names:
+        words = name_words(name)
+        if len(words) > 1:
+            for short in {words[-1], "".join(word[0] for word in words)}:
+                found.setdefault(short, {}).setdefault(key_of(name), name)
+    return {
+        short: next(iter(longer.values())) for short, longer in found.items() if len(longer) == 1
+    }
+
+
 def things_of(
-    names: Iterable[str], title: str, entities: Sequence[str], elsewhere: Sequence[str]
+    names: Iterable[str],
+    title: str,
+    entities: Sequence[str],
+    *fuller: Mapping[str, str],
 ) -> tuple[str, ...]:
     """The names of the things that a sentence is about, what its article is about first; one name a thing.
 
@@ -36,11 +55,14 @@ def things_of(
         names: as they stand in the sentence.
         title: of its article.
         entities: of its article, most salient first.
-        elsewhere: names of the same story's other articles.
+        fuller: `fuller_names` of the article, then of its story: the first that knows a word decides.
     """
     found: dict[str, str] = {}
     for name in (*_subjects(title, entities), *names):
-        full = _fullest(name, entities) or _fullest(name, elsewhere) or name
+        words = name_words(name)
+        full = name
+        if len(words) == 1:
+            full = next((known[words[0]] for known in fuller if words[0] in known), name)
         if key := key_of(full):
             found.setdefault(key, full)
     return tuple(found.values())[:MAX_THINGS]
@@ -55,18 +77,6 @@ def _subjects(title: str, entities: Sequence[str]) -> Iterator[str]:
     titled = set(terms(title))
     yield from (name for name in entities if terms(name) and set(terms(name)) <= titled)
     yield from entities[:1]
-
-
-def _fullest(name: str, known: Sequence[str]) -> str | None:
-    """The one longer name that a single word stands for; None when there is none, or more than one."""
-    if len(name_words(name)) != 1:
-        return None
-    longer = {
-        key_of(other): other
-        for other in reversed(known)
-        if len(name_words(other)) > 1 and is_same_name(name, other)
-    }
-    return next(iter(longer.values())) if len(longer) == 1 else None
 
 
 def spans_of_words(text: str) -> dict[tuple[int, int], str]:

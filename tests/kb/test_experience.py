@@ -234,7 +234,8 @@ def test_an_answered_question_ties_what_it_names_to_its_answer(connection):
     ],
 )  # fmt: skip
 def test_one_thing_has_one_name(names, title, entities, elsewhere, wanted):
-    assert list(things.things_of(names, title, entities, elsewhere)) == wanted
+    fuller = [things.fuller_names(known) for known in (entities, elsewhere)]
+    assert list(things.things_of(names, title, entities, *fuller)) == wanted
 
 
 def test_longest_names_are_found_first_and_in_order():
