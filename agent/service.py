@@ -12,6 +12,7 @@ from agent.collect import Collector
 from agent.errors import ConfigError
 from agent.feed_list import load_feeds
 from agent.fetch import FetchedPage
+from agent.graph_views import graphml, svg
 from agent.ingest import IngestReport, ingest
 from agent.judgement import Judgement
 from agent.moments import parse_as_of, parse_since
@@ -30,6 +31,7 @@ DEFAULT_LIMIT = 10
 MAX_LIMIT = 1000
 MAX_TEXT_CHARS = 4000
 MAX_OPTIONS = 50
+GRAPH_FORMS = ("graphml", "svg")
 
 
 class Service:
@@ -202,6 +204,18 @@ class Service:
         """Every decision, ordered; nothing in it depends on the clock or the machine."""
         return [as_json(decision) for decision in self.kb.export_decisions()]
 
+    def graph(self, arguments: Arguments, _progress: Progress) -> JSON:
+        """The experience graph, or the part of a story, as GraphML or as a drawing."""
+        form = _text(arguments, "form") or "graphml"
+        if form not in GRAPH_FORMS:
+            raise ConfigError(f"form: neither of {', '.join(GRAPH_FORMS)}")
+        story = _text(arguments, "story")
+        limit = (
+            None if arguments.get("limit") is None and form == "graphml" else _limit(arguments, 60)
+        )
+        shown = self.kb.neighbourhood(now=self._collector.clock(), story_id=story, limit=limit)
+        return graphml(shown) if form == "graphml" else svg(shown, f"Story {story or '(all)'}")
+
     # ------------------------------------------------------------------------------------------- keeping house
     def verify(self, _arguments: Arguments, _progress: Progress) -> JSON:
         """Re-read every fact's span in its article."""
@@ -346,6 +360,7 @@ COMMANDS: Mapping[str, _Command] = {
     "feeds": _command(Service.feeds, "reset"),
     "why": _command(Service.why, "fact"),
     "why-not": _command(Service.why_not, "text", "limit"),
+    "graph": _command(Service.graph, "story", "form", "limit"),
     "export-decisions": _command(Service.export_decisions),
     "verify": _command(Service.verify),
     "reindex": _command(Service.reindex),
