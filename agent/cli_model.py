@@ -51,7 +51,7 @@ def evaluate(
     suite: Annotated[
         str,
         typer.Argument(
-            help="sts, classification, retrieval, codesearch, reader, lm, realtimeqa or novelty"
+            help="sts, classification, retrieval, codesearch, reader, lm, realtimeqa, novelty or memory"
         ),
     ],
     report_file: Annotated[Path, typer.Option("--json", help="Where the report goes.")],
@@ -73,7 +73,11 @@ def evaluate(
         typer.Option(help="Of realtimeqa: keeps a killed run. Default: the report's name, .run"),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=2, help="Of novelty and lm: at most so many articles.")
+        int | None,
+        typer.Option(
+            min=2,
+            help="Of novelty and lm: at most so many articles; of memory: questions of a set.",
+        ),
     ] = None,
 ) -> None:
     """Evaluate a part of the model, or the whole program, and write a JSON report."""
