@@ -17,7 +17,7 @@ FOLDER = "multihop"
 SINGLE_HOP = "squad2_dev"
 SINGLE_HOP_FILES = ("train/qa/squad2_dev.jsonl.xz", "../../train/qa/squad2_dev.jsonl.xz")
 """Below the data folder, or beside the sets of several hops."""
-PARAGRAPHS, QUESTIONS = 600, 100
+PARAGRAPHS, QUESTIONS = 300, 300
 """Of the single hop: so many paragraphs of whole articles, and questions spread over them."""
 
 

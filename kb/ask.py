@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 import numpy as np
 from sqlalchemy import Connection
@@ -19,7 +20,7 @@ from kb.recall import RecallWeights, in_mind_first, reading_order
 from kb.reread import Rereader
 from kb.retrieve import Asked, Scored, rank, read_question
 from kb.shelf import Shelf
-from kb.spread import proposals
+from kb.spread import PROPOSED, brought_to_mind
 from kb.stored import StoredFact
 from kb.values import Answer, AnswerKind, Fact, Match, NoAnswer, Question, RankedChoice
 from kb.vectors import VectorIndex
@@ -189,11 +190,11 @@ class Asker:
         return [in_order(scored, facts, one) for scored, one in zip(ranked, asked, strict=True)]
 
     def _brought_to_mind(self, connection: Connection, asked: Asked) -> dict[int, float]:
-        """Facts that the experience graph proposes: seq -> how strongly, in (0, 1]."""
+        """Facts that the experience graph brings to mind: seq -> how strongly, the strongest first."""
         if self._recall is None:
             return {}
         gate = self._recall.gate
-        return proposals(connection, asked.question.text, asked.vector, gate=gate)
+        return brought_to_mind(connection, asked.question.text, asked.vector, gate=gate)
 
     def _ordered(
         self, asked: Asked, ranked: list[Scored], brought: Mapping[int, float], *, rereads: bool
@@ -222,7 +223,8 @@ class Asker:
             seqs = self._candidates(connection, asked, wanted)
             if brought:
                 seqs = [
-                    sorted({*row, *in_mind}) for row, in_mind in zip(seqs, brought, strict=True)
+                    sorted({*row, *islice(in_mind, PROPOSED)})
+                    for row, in_mind in zip(seqs, brought, strict=True)
                 ]
             facts = self._shelf.reader.read(connection, (seq for row in seqs for seq in row))
             near = [

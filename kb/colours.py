@@ -37,13 +37,15 @@ def unit(rows: Doubles) -> Doubles:
     axis = np.zeros(rows.shape[1])
     axis[0] = 1.0
     scaled = np.where(lengths > 0, rows / np.where(lengths > 0, lengths, 1.0), axis)
-    return scaled.astype("<f2").astype(np.float64)
+    found: Doubles = scaled.astype("<f2").astype(np.float64)
+    return found
 
 
 def mix(colour: Doubles, passed: Doubles, count: int) -> Doubles:
     """The colour (K) of a thing once `passed` (K) is the `count`-th that went through it, the first being 1."""
     share = max(1.0 / count, LEAST_SHARE)
-    return unit(((1 - share) * colour + share * passed)[None])[0]
+    mixed: Doubles = unit(((1 - share) * colour + share * passed)[None])[0]
+    return mixed
 
 
 def pack(colour: Doubles) -> bytes:

@@ -279,7 +279,8 @@ def _apply(connection: Connection, rows: Sequence[PassRow]) -> None:
 def _passed(node: NodeRow, row: PassRow) -> NodeRow:
     """The node after a passage went through it."""
     count = node.pass_count + 1
-    mixed = colours.mix(*colours.unpack([node.colour, row.colour]), count)
+    before, passing = colours.unpack([node.colour, row.colour])
+    mixed = colours.mix(before, passing, count)
     facts = node.fact_count + (not row.is_question)
     return replace(node, pass_count=count, fact_count=facts, colour=colours.pack(mixed))
 

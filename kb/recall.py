@@ -27,7 +27,7 @@ class RecallWeights:
     """How activation and a fact's own probability make one order.
 
     Attributes:
-        weight: log-odds that the fact most strongly brought to mind gains; 0 at least.
+        weight: log-odds that a fact gains which has all activation; 0 at least.
         heat: of the gate by colours; None for no gate.
     """
 
@@ -70,7 +70,7 @@ def in_mind_first(
 
     Args:
         ranked: likeliest first.
-        brought: seq of a fact -> how strongly, in (0, 1].
+        brought: seq of a fact -> how strongly, in (0, 1).
         weights: what that is worth.
 
     Returns:

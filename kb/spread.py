@@ -30,8 +30,9 @@ EDGES_EACH = 64
 MAX_TRACES = 4_000
 """Facts looked at: of nodes that many facts name, none gets much."""
 PROPOSED = 40
-ROOT = 0.25
-"""Power of a fact's share of the strongest's activation: activation falls by orders of magnitude a step."""
+"""Facts brought to mind that become candidates if they were none."""
+FAINT = 1e-4
+"""Activation of a fact from which on it counts."""
 
 Doubles = npt.NDArray[np.float64]
 
@@ -65,22 +66,25 @@ class Reached:
     """How many were touched."""
 
 
-def proposals(
-    connection: Connection, question: str, vector: FloatArray, *, gate: Gate, limit: int = PROPOSED
+def brought_to_mind(
+    connection: Connection, question: str, vector: FloatArray, *, gate: Gate
 ) -> dict[int, float]:
-    """Facts that a question brings to mind: seq -> how strongly, in (0, 1], the strongest 1.
+    """Facts that a question brings to mind: seq -> how strongly, in (0, 1), the strongest first.
+
+    All facts of the nodes that were reached are there, as far as the bound goes: of facts that one thing brings to
+    mind, none must gain on the others by being counted alone. Activation is taken by its logarithm: it falls by orders
+    of magnitude with every step, and with how many share it.
 
     Args:
         connection: a reading one.
         question: its text.
         vector: of it (D).
         gate: how much colours decide.
-        limit: facts at most.
     """
     reached = spread(connection, question, vector, gate=gate)
-    ranked = _facts(connection, reached)
-    best = sorted(ranked.items(), key=lambda pair: (-pair[1], pair[0]))[:limit]
-    return {seq: round((value / best[0][1]) ** ROOT, 4) for seq, value in best}
+    ranked = sorted(_facts(connection, reached).items(), key=lambda pair: (-pair[1], pair[0]))
+    full = np.log1p(1.0 / FAINT)
+    return {seq: round(float(np.log1p(value / FAINT) / full), 4) for seq, value in ranked}
 
 
 def spread(connection: Connection, question: str, vector: FloatArray, *, gate: Gate) -> Reached:
@@ -174,7 +178,8 @@ def _facts(connection: Connection, reached: Reached) -> dict[int, float]:
         node: value / max(reached.nodes[node].fact_count, 1)
         for node, value in reached.activation.items()
     }
-    chosen, traces = [], 0
+    chosen: list[int] = []
+    traces = 0
     for node in sorted(each, key=lambda node: (-each[node], node)):
         traces += reached.nodes[node].pass_count
         if chosen and traces > MAX_TRACES:

@@ -18,7 +18,7 @@ import numpy as np
 from kb.colours import project, projection
 from kb.experience import Experience, Passage
 from kb.migrations import migrate
-from kb.spread import Gate, proposals, spread
+from kb.spread import Gate, brought_to_mind, spread
 from kb.sql import open_engine, reading, writing
 
 DIM = 256
@@ -88,7 +88,7 @@ def ask(connection: object, draw: "Names") -> tuple[list[float], list[int]]:
     for _ in range(QUESTIONS):
         question = f"What did {draw.name()} say of {draw.name()}?"
         began = time.perf_counter()
-        proposals(connection, question, vector, gate=Gate())  # type: ignore[arg-type]
+        brought_to_mind(connection, question, vector, gate=Gate())  # type: ignore[arg-type]
         spent.append(time.perf_counter() - began)
         touched.append(spread(connection, question, vector, gate=Gate()).edges)  # type: ignore[arg-type]
     return spent, touched

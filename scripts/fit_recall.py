@@ -20,12 +20,12 @@ from agent.replay import article_of, learn_replayed
 from agent.settings import load_settings
 from kb import KnowledgeBase, RecallWeights
 from kb.recall import LEAST
-from kb.spread import proposals
+from kb.spread import brought_to_mind
 from kb.sql import open_engine, reading
 from kb.sql_facts import seqs_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-WEIGHTS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
+WEIGHTS = (0.0, 2.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0)
 HEATS = (None, 1.0, 0.5, 0.2)
 SEARCHED, AT = 200, 5
 TARGET = Path(__file__).parent.parent / "kb" / "recall.json"
@@ -89,7 +89,7 @@ def shares_found(
             matches = kb.search(one.text, limit=SEARCHED)
             seqs = seqs_of(connection, [match.fact.id for match in matches])
             vector = judgement.encoder.embed([one.text])[0]
-            brought = proposals(connection, one.text, vector, gate=start.gate)
+            brought = brought_to_mind(connection, one.text, vector, gate=start.gate)
             gains = np.array([brought.get(seqs[match.fact.id], 0.0) for match in matches])
             likely = np.clip([m.scores.probability for m in matches], LEAST, 1 - LEAST)
             urls = [match.fact.article.url for match in matches]

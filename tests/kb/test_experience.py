@@ -21,7 +21,7 @@ from kb.experience import (
     weight,
 )
 from kb.migrations import migrate
-from kb.spread import Gate, proposals
+from kb.spread import Gate, brought_to_mind
 from kb.sql import open_engine, reading, writing
 from kb.tables import ExperienceEdgeRow, table_of
 
@@ -193,11 +193,11 @@ def test_a_question_reaches_facts_over_shared_things(connection):
         ],
     )
     vector = np.ones(DIM, dtype=np.float32)
-    found = proposals(connection, "Who works with ann archer?", vector, gate=Gate())
+    found = brought_to_mind(connection, "Who works with ann archer?", vector, gate=Gate())
     assert list(found) == [1, 2]
-    assert found[1] == 1.0 > found[2] > 0
-    assert proposals(connection, "Who is it?", vector, gate=Gate()) == {}
-    assert proposals(connection, "Who is Zoe?", vector, gate=Gate(0.2)) == {}
+    assert 1 > found[1] > found[2] > 0
+    assert brought_to_mind(connection, "Who is it?", vector, gate=Gate()) == {}
+    assert brought_to_mind(connection, "Who is Zoe?", vector, gate=Gate(0.2)) == {}
 
 
 def test_an_answered_question_ties_what_it_names_to_its_answer(connection):
@@ -208,12 +208,12 @@ def test_an_answered_question_ties_what_it_names_to_its_answer(connection):
     )
     vector = np.ones(DIM, dtype=np.float32)
     asked = "What did Ann Archer give Fay Field?"
-    before = proposals(connection, "Ann Archer?", vector, gate=Gate())
+    before = brought_to_mind(connection, "Ann Archer?", vector, gate=Gate())
     for _ in range(3):
         experience.answered(
             connection, asked, vector, fact_seq=3, article_id="a", now=NOW + timedelta(days=1)
         )
-    after = proposals(connection, "Ann Archer?", vector, gate=Gate())
+    after = brought_to_mind(connection, "Ann Archer?", vector, gate=Gate())
     assert 9 not in before
     assert 9 in after
     assert max(after, key=after.__getitem__) == 3
@@ -260,5 +260,5 @@ def test_reading_needs_no_writing(tmp_path):
     engine.dispose()
     engine = open_engine(tmp_path, None, read_only=True)
     with reading(engine, "home") as opened:
-        assert proposals(opened, "Ann Archer", np.ones(DIM, np.float32), gate=Gate())
+        assert brought_to_mind(opened, "Ann Archer", np.ones(DIM, np.float32), gate=Gate())
     engine.dispose()
