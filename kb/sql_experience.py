@@ -87,7 +87,7 @@ def passes(connection: Connection, seqs: Iterable[int] | None = None) -> Iterato
         return
     for part in chunks(sorted(set(seqs))):
         query = select(_PASS).where(_PASS.c.seq.in_(part)).order_by(_PASS.c.seq)
-        yield from [_pass(row) for row in connection.execute(query)]
+        yield from map(_pass, connection.execute(query).all())
 
 
 def _pass(row: Any) -> PassRow:
@@ -152,8 +152,12 @@ def nodes(connection: Connection, ids: Iterable[int]) -> dict[int, NodeRow]:
     """Nodes by id, those that there are."""
     found = {}
     for part in chunks(sorted(set(ids))):
-        for row in connection.execute(select(_NODE).where(_NODE.c.id.in_(part))):
-            found[row.id] = NodeRow(*row)
+        marks = ", ".join("?" * len(part))
+        query = (
+            "SELECT id, key, name, fact_count, pass_count, colour"
+            f" FROM experience_node WHERE id IN ({marks})"
+        )
+        found.update({row[0]: NodeRow(*row) for row in _rows(connection, query, tuple(part))})
     return found
 
 
@@ -300,11 +304,11 @@ def clear(connection: Connection, *, log: bool = False) -> None:
 
 def sizes(connection: Connection) -> tuple[int, int, int]:
     """Nodes, edges (each counted once) and passages."""
-    tables = (_NODE, _EDGE, _PASS)
-    counted = [
-        connection.execute(select(func.count()).select_from(table)).scalar_one() for table in tables
-    ]
-    return counted[0], (counted[1] + 1) // 2, counted[2]
+    nodes, edges, passes = (
+        connection.execute(select(func.count()).select_from(table)).scalar_one()
+        for table in (_NODE, _EDGE, _PASS)
+    )
+    return nodes, (edges + 1) // 2, passes
 
 
 # ----------------------------------------------------------------------------------- what is spread over, quickly
@@ -318,17 +322,12 @@ def edges_from(connection: Connection, ids: Sequence[int], most: int) -> tuple[I
             " ORDER BY strength DESC, other LIMIT ?",
             (node, most),
         )
-    columns = list(zip(*rows, strict=True)) if rows else [(), (), ()]
-    return (
-        np.array(columns[0], dtype=np.int64),
-        np.array(columns[1], dtype=np.int64),
-        np.array(columns[2], dtype=np.float64),
-    )
+    return _columns(rows)
 
 
-def facts_through(connection: Connection, ids: Sequence[int]) -> list[tuple[int, int, float]]:
-    """(node, seq of a fact, share) for every trace of these nodes."""
-    found: list[tuple[int, int, float]] = []
+def facts_through(connection: Connection, ids: Sequence[int]) -> tuple[Ints, Ints, Doubles]:
+    """Nodes, seqs of facts and shares of every trace of these nodes."""
+    found: list[Any] = []
     for part in chunks(ids):
         marks = ", ".join("?" * len(part))
         found += _rows(
@@ -336,7 +335,12 @@ def facts_through(connection: Connection, ids: Sequence[int]) -> list[tuple[int,
             f"SELECT node, fact_seq, share FROM experience_trace WHERE node IN ({marks})",
             tuple(part),
         )
-    return found
+    return _columns(found)
+
+
+def _columns(rows: Sequence[tuple[int, int, float]]) -> tuple[Ints, Ints, Doubles]:
+    first, second, third = zip(*rows, strict=True) if rows else ((), (), ())
+    return np.array(first, dtype=int), np.array(second, dtype=int), np.array(third, dtype=float)
 
 
 def _rows(connection: Connection, query: str, values: tuple[Any, ...]) -> list[Any]:
