@@ -184,4 +184,5 @@ def _facts(connection: Connection, reached: Reached) -> tuple[npt.NDArray[np.int
     nodes, seqs, shares = sql_experience.facts_through(connection, ids[chosen].tolist())
     found, places = np.unique(seqs, return_inverse=True)
     parts = each[np.searchsorted(ids, nodes)] * shares
-    return found, np.bincount(places, parts, minlength=len(found))
+    summed: Doubles = np.bincount(places, weights=parts, minlength=len(found)).astype(np.float64)
+    return found, summed
