@@ -50,7 +50,7 @@ def main() -> None:
         )
     means = [float(np.mean([found[name][at] for name in several])) for at in range(len(grid))]
     single = found.get("squad2_dev", [0.0] * len(grid))
-    fine = [at for at in range(len(grid)) if single[at] >= single[0] - 0.005]
+    fine = [at for at in range(len(grid)) if single[at] >= single[0]]
     best = max(fine, key=lambda at: (means[at], -grid[at][0]))
     metrics = {name: {"off": values[0], "on": values[best]} for name, values in found.items()}
     chosen = RecallWeights(*grid[best], metrics)
