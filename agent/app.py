@@ -51,6 +51,7 @@ def open_service(settings: Settings, home: Path, *, stop: Event | None = None) -
             judgement.reading.embedder,
             judgement.answerability,
             rereader=judgement.rereader,
+            recall=judgement.recall,
             database_url=settings.kb.database_url,
             chroma_url=settings.kb.chroma_url,
         )

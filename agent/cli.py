@@ -252,6 +252,23 @@ def export(
 
 
 @app.command()
+def graph(
+    context: typer.Context,
+    story: Annotated[
+        str | None,
+        typer.Option("--story", help="Only what this story's facts name: an id of topics."),
+    ] = None,
+    draw: Annotated[bool, typer.Option("--svg", help="A drawing in place of GraphML.")] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, max=1000, help="Things named most. Drawn: 60.")
+    ] = None,
+) -> None:
+    """Write the experience graph to stdout: what the store has met together, as GraphML or drawn."""
+    arguments = {"story": story, "form": "svg" if draw else "graphml", "limit": limit}
+    print(context.obj.call("graph", arguments), end="")
+
+
+@app.command()
 def doctor(context: typer.Context, as_json: AsJson = False) -> None:
     """Show where everything is, whether it is sound, and how much there is."""
     _show(context.obj.call("doctor", {}), as_json, render.show_mapping)

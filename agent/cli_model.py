@@ -52,8 +52,8 @@ def evaluate(
         str,
         typer.Argument(
             help=(
-                "sts, classification, retrieval, codesearch, reader, tagging, lm, realtimeqa or "
-                "novelty"
+                "sts, classification, retrieval, codesearch, reader, tagging, lm, realtimeqa, novelty "
+                "or memory"
             )
         ),
     ],
@@ -76,7 +76,11 @@ def evaluate(
         typer.Option(help="Of realtimeqa: keeps a killed run. Default: the report's name, .run"),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=2, help="Of novelty and lm: at most so many articles.")
+        int | None,
+        typer.Option(
+            min=2,
+            help="Of novelty and lm: at most so many articles; of memory: questions of a set.",
+        ),
     ] = None,
 ) -> None:
     """Evaluate a part of the model, or the whole program, and write a JSON report."""

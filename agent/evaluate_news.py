@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from agent.evaluate_memory import evaluate_memory
 from agent.evaluate_novelty import evaluate_novelty
 from agent.evaluate_realtimeqa import evaluate_realtimeqa
 from agent.judgement import Judgement, load_judgement
@@ -28,7 +29,7 @@ class NewsOptions:
     weeks: Weeks
     """Of `realtimeqa`."""
     limit: int | None
-    """Articles learned by `novelty`."""
+    """Articles learned by `novelty`, questions of each set of `memory`."""
     work: Path
     """Folder for what a killed run of `realtimeqa` goes on from."""
 
@@ -55,8 +56,14 @@ def _novelty(data: Path, judgement: Judgement, options: NewsOptions, progress: P
     )
 
 
+def _memory(data: Path, judgement: Judgement, options: NewsOptions, progress: Progress) -> Any:
+    return evaluate_memory(
+        data, judgement, compare=options.compare, limit=options.limit, progress=progress
+    )
+
+
 NEWS_SUITES: Mapping[str, Callable[[Path, Judgement, NewsOptions, Progress], Any]] = (
-    MappingProxyType({"realtimeqa": _realtimeqa, "novelty": _novelty})
+    MappingProxyType({"realtimeqa": _realtimeqa, "novelty": _novelty, "memory": _memory})
 )
 
 

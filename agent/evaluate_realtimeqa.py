@@ -83,6 +83,7 @@ def evaluate_realtimeqa(
         "compare": compare,
         "encoder": judgement.reading.embedder.name,
         "reader": judgement.rereader.weights.reader,
+        "recall": None if judgement.recall is None else judgement.recall.to_dict(),
         "weights": [
             list(judgement.answerability.weights),
             list(judgement.rereader.weights.weights),
@@ -95,7 +96,11 @@ def evaluate_realtimeqa(
     progress.advance(len(done))
     embedder = judgement.reading.embedder
     with KnowledgeBase.open(
-        work / HOME, embedder, judgement.answerability, rereader=judgement.rereader
+        work / HOME,
+        embedder,
+        judgement.answerability,
+        rereader=judgement.rereader,
+        recall=judgement.recall,
     ) as kb:
         runner = _Runner(kb, judgement, work, compare=compare)
         for week in quiz.weeks[len(done) :]:

@@ -8,7 +8,7 @@ from agent.errors import ConfigError
 from agent.ingest import Reading
 from agent.phrasing import Write
 from agent.settings import Settings
-from kb import Answerability, ChoiceWeights, Rereader, RereadWeights
+from kb import Answerability, ChoiceWeights, RecallWeights, Rereader, RereadWeights
 from model import (
     Asker,
     Encoder,
@@ -33,6 +33,8 @@ class Judgement:
     answerability: Answerability
     rereader: Rereader
     choices: ChoiceWeights
+    recall: RecallWeights | None = None
+    """Only where the user wants an experience graph."""
     asker: Asker | None = None
     """Only where the user wants questions in its words."""
     write: Write | None = None
@@ -65,6 +67,7 @@ def load_judgement(settings: Settings) -> Judgement:
         answerability = Answerability.load(chosen.answerability)
         rereading = RereadWeights.load(chosen.rereading)
         choices = ChoiceWeights.load(chosen.choices)
+        recall = RecallWeights.load(chosen.recall) if settings.kb.experience else None
     except ValueError as exc:
         raise ConfigError(str(exc)) from exc
     kb = settings.kb
@@ -87,6 +90,7 @@ def load_judgement(settings: Settings) -> Judgement:
         replace(answerability, known_threshold=known),
         Rereader(reader, replace(rereading, answer_threshold=threshold)),
         choices,
+        recall,
         load_asker(chosen.asker, reader=reader, tagger=tagger)
         if chosen.natural_questions
         else None,

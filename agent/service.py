@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from agent.collect import Collector
 from agent.errors import ConfigError
 from agent.feed_list import load_feeds
 from agent.fetch import FetchedPage
+from agent.graph_views import graphml, svg
 from agent.ingest import IngestReport, ingest
 from agent.judgement import Judgement
 from agent.moments import parse_as_of, parse_since
@@ -20,7 +21,7 @@ from agent.progress import Progress, SilentProgress
 from agent.questions import parse_question
 from agent.settings import Settings
 from agent.views import JSON, answer_view, as_json, choice_view, fact_view, match_view
-from kb import Feed, FeedState, KnowledgeBase, StoryNews
+from kb import Answer, Feed, FeedState, KnowledgeBase, StoryNews
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ DEFAULT_LIMIT = 10
 MAX_LIMIT = 1000
 MAX_TEXT_CHARS = 4000
 MAX_OPTIONS = 50
+GRAPH_FORMS = ("graphml", "svg")
 
 
 class Service:
@@ -102,7 +104,14 @@ class Service:
         received = self._collector.fetcher.received_bytes
         report = ingest(states, self.kb, self.reading, self._collector, progress)
         received = self._collector.fetcher.received_bytes - received
+        self._sleep()
         return replace(report, received_mb=round(received / 1e6, 3))
+
+    def _sleep(self) -> None:
+        """Prune the experience graph, once a day."""
+        slept = self.kb.sleep(now=self._collector.clock())
+        if slept is not None:
+            logger.info("slept", extra=asdict(slept))
 
     def _listed_feeds(self, name: str, text: str | None) -> tuple[Feed, ...]:
         if text is not None:
@@ -129,6 +138,8 @@ class Service:
             threshold=_share(arguments, "threshold"),
         )
         view = answer_view(reply)
+        if isinstance(reply, Answer):
+            self.kb.remember(reply, now=self._collector.clock())
         if self._write is not None:
             view["phrased"] = phrase_answer(reply, self._write)
         if options is not None:
@@ -192,6 +203,18 @@ class Service:
     def export_decisions(self, _arguments: Arguments, _progress: Progress) -> JSON:
         """Every decision, ordered; nothing in it depends on the clock or the machine."""
         return [as_json(decision) for decision in self.kb.export_decisions()]
+
+    def graph(self, arguments: Arguments, _progress: Progress) -> JSON:
+        """The experience graph, or the part of a story, as GraphML or as a drawing."""
+        form = _text(arguments, "form") or "graphml"
+        if form not in GRAPH_FORMS:
+            raise ConfigError(f"form: neither of {', '.join(GRAPH_FORMS)}")
+        story = _text(arguments, "story")
+        limit = (
+            None if arguments.get("limit") is None and form == "graphml" else _limit(arguments, 60)
+        )
+        shown = self.kb.neighbourhood(now=self._collector.clock(), story_id=story, limit=limit)
+        return graphml(shown) if form == "graphml" else svg(shown, f"Story {story or '(all)'}")
 
     # ------------------------------------------------------------------------------------------- keeping house
     def verify(self, _arguments: Arguments, _progress: Progress) -> JSON:
@@ -337,6 +360,7 @@ COMMANDS: Mapping[str, _Command] = {
     "feeds": _command(Service.feeds, "reset"),
     "why": _command(Service.why, "fact"),
     "why-not": _command(Service.why_not, "text", "limit"),
+    "graph": _command(Service.graph, "story", "form", "limit"),
     "export-decisions": _command(Service.export_decisions),
     "verify": _command(Service.verify),
     "reindex": _command(Service.reindex),

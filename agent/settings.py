@@ -189,6 +189,10 @@ class KBSettings(_Group):
         None,
         description="Share of new sentences that may be skipped: chooses `known_threshold` by the shipped curve.",
     )
+    experience: bool = Field(
+        True,
+        description="Whether facts and answered questions leave a graph of what belongs together, for searches to use.",
+    )
 
 
 class ModelSettings(_Group):
@@ -202,6 +206,10 @@ class ModelSettings(_Group):
     reader: Path | None = Field(None, description="Reader's folder; without it, the shipped one.")
     rereading: Path | None = Field(
         None, description="Coefficients of what the reader finds; without it, the shipped ones."
+    )
+    recall: Path | None = Field(
+        None,
+        description="Coefficients of what the experience graph brings to mind; without it, the shipped ones.",
     )
     choices: Path | None = Field(
         None, description="Coefficients that rank given options; without it, the shipped ones."

@@ -8,7 +8,18 @@ from kb.errors import IndexMismatch, KBError, MigrationError, StoreBusy, StoreEr
 from kb.knowledge_base import KnowledgeBase
 from kb.lock import HomeLock
 from kb.protocols import Embedder, FloatArray
-from kb.reports import FactSource, StoreCounts, StoryNews, StorySummary, VerifyReport
+from kb.recall import RecallWeights
+from kb.reports import (
+    FactSource,
+    GraphEdge,
+    GraphNode,
+    Neighbourhood,
+    Slept,
+    StoreCounts,
+    StoryNews,
+    StorySummary,
+    VerifyReport,
+)
 from kb.reread import Rereader, RereadWeights
 from kb.supported import Passage, changed_qualifier, holds_words, unsupported
 from kb.values import (
@@ -65,20 +76,25 @@ __all__ = [
     "FeedStatus",
     "FloatArray",
     "FullText",
+    "GraphEdge",
+    "GraphNode",
     "HomeLock",
     "IndexMismatch",
     "KBError",
     "KnowledgeBase",
     "Match",
     "MigrationError",
+    "Neighbourhood",
     "NoAnswer",
     "Passage",
     "Question",
     "QueuedEntry",
     "RankedChoice",
+    "RecallWeights",
     "RereadWeights",
     "Rereader",
     "Scores",
+    "Slept",
     "StoreBusy",
     "StoreCounts",
     "StoreError",

@@ -1,9 +1,10 @@
 """A user's question to the store: candidates from the vector index and the words, reread, shown with their sources."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 import numpy as np
 from sqlalchemy import Connection
@@ -15,9 +16,11 @@ from kb.choices import ChoiceWeights, Option, features_of, read_options
 from kb.errors import IndexMismatch
 from kb.exact import pack, unpack
 from kb.protocols import Embedder, FloatArray
+from kb.recall import RecallWeights, in_mind_first, reading_order
 from kb.reread import Rereader
 from kb.retrieve import Asked, Scored, rank, read_question
 from kb.shelf import Shelf
+from kb.spread import PROPOSED, brought_to_mind
 from kb.stored import StoredFact
 from kb.values import Answer, AnswerKind, Fact, Match, NoAnswer, Question, RankedChoice
 from kb.vectors import VectorIndex
@@ -63,8 +66,10 @@ class Asker:
         embedder: Embedder,
         answerability: Answerability,
         rereader: Rereader | None = None,
+        recall: RecallWeights | None = None,
     ) -> None:
         self._rereader = rereader
+        self._recall = recall
         self._shelf = shelf
         self._index = index
         self._embedder = embedder
@@ -174,24 +179,53 @@ class Asker:
     ) -> list[list[Match]]:
         if not asked:
             return []
-        near = self._near(connection, asked, window, limit)
+        brought = [self._brought_to_mind(connection, one) for one in asked]
+        near = self._near(connection, asked, window, limit, brought)
         ranked = [
-            self._rank(connection, one, facts) for one, facts in zip(asked, near, strict=True)
+            self._ordered(one, self._rank(connection, one, facts), in_mind, rereads=rereads)[:limit]
+            for one, facts, in_mind in zip(asked, near, brought, strict=True)
         ]
-        if rereads:
-            ranked = [self._reread(one, facts) for one, facts in zip(asked, ranked, strict=True)]
-        ranked = [facts[:limit] for facts in ranked]
         shown = {one.fact.id for scored in ranked for one in scored}
         facts = self._load(connection, sorted(shown), window)
         return [in_order(scored, facts, one) for scored, one in zip(ranked, asked, strict=True)]
 
+    def _brought_to_mind(self, connection: Connection, asked: Asked) -> dict[int, float]:
+        """Facts that the experience graph brings to mind: seq -> how strongly, the strongest first."""
+        if self._recall is None:
+            return {}
+        gate = self._recall.gate
+        return brought_to_mind(connection, asked.question.text, asked.vector, gate=gate)
+
+    def _ordered(
+        self, asked: Asked, ranked: list[Scored], brought: Mapping[int, float], *, rereads: bool
+    ) -> list[Scored]:
+        """Ranked facts as they are shown: by what a reader makes of them, or by how they come to mind."""
+        if self._recall is None or not brought:
+            return self._reread(asked, ranked) if rereads else ranked
+        in_mind = in_mind_first(ranked, brought, self._recall)
+        if not rereads:
+            return in_mind
+        if self._rereader is None:
+            return ranked  # an answer is judged by the first one's probability
+        return self._reread(asked, reading_order(ranked, in_mind))
+
     def _near(
-        self, connection: Connection, asked: Sequence[Asked], window: Window, limit: int
+        self,
+        connection: Connection,
+        asked: Sequence[Asked],
+        window: Window,
+        limit: int,
+        brought: Sequence[Mapping[int, float]] = (),
     ) -> list[list[StoredFact]]:
         """Candidates that the window admits; it asks for more of them as long as too few pass."""
         wanted = max(CANDIDATES, 2 * limit)
         while True:
             seqs = self._candidates(connection, asked, wanted)
+            if brought:
+                seqs = [
+                    sorted({*row, *islice(in_mind, PROPOSED)})
+                    for row, in_mind in zip(seqs, brought, strict=True)
+                ]
             facts = self._shelf.reader.read(connection, (seq for row in seqs for seq in row))
             near = [
                 [facts[seq] for seq in row if seq in facts and window.admits(facts[seq])]

@@ -4,7 +4,6 @@ Queries, scoring and verdicts stand in their own files.
 """
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +19,6 @@ from kb import (
     verify,
 )
 from kb.answerability import Answerability
-from kb.archive import Archive
 from kb.ask import Asker, Window
 from kb.choices import ChoiceWeights
 from kb.errors import StoreError
@@ -28,6 +26,8 @@ from kb.examine import Examiner, find_copy
 from kb.ledger import Learned, Ledger, decisions_of, skipped_article
 from kb.migrations import migrate
 from kb.protocols import Embedder
+from kb.recall import RecallWeights
+from kb.remembering import Remembering
 from kb.reports import StoreCounts, VerifyReport
 from kb.reread import Rereader
 from kb.shelf import Shelf
@@ -58,7 +58,7 @@ INDEX_BATCH = 100  # facts that wait for the index before they are sent to it to
 UNDATED_STORIES = 50  # newest stories without a date that are still open to new articles
 
 
-class KnowledgeBase(Archive):
+class KnowledgeBase(Remembering):
     """Everything stored under one home. Safe for threads; one process at a time may write (see `HomeLock`)."""
 
     def __init__(
@@ -70,17 +70,16 @@ class KnowledgeBase(Archive):
         embedder: Embedder,
         answerability: Answerability,
         rereader: Rereader | None = None,
+        recall: RecallWeights | None = None,
     ) -> None:
         """Join opened parts; `open` is the usual way. Without an index every search is exact."""
-        super().__init__(engine, str(home))
+        super().__init__(home, engine, embedder, recall)
         self._home = home
         self._index = index
-        self._embedder = embedder
         self._answerability = answerability
-        self._lock = threading.RLock()  # the shelf and the write path
         self._shelf = Shelf(embedder.dim)
         self._examiner = Examiner(embedder, answerability, self._shelf)
-        self._asker = Asker(self._shelf, index, embedder, answerability, rereader)
+        self._asker = Asker(self._shelf, index, embedder, answerability, rereader, recall)
         self._upkeep = Upkeep(engine, home, embedder)
         self._waiting = 0  # facts stored since the index was last filled
 
@@ -92,13 +91,14 @@ class KnowledgeBase(Archive):
         answerability: Answerability,
         *,
         rereader: Rereader | None = None,
+        recall: RecallWeights | None = None,
         database_url: str | None = None,
         chroma_url: str | None = None,
         read_only: bool = False,
     ) -> "KnowledgeBase":
         """Open a home, making it when it is missing, and finish what an interrupted run left undone.
 
-        Without a rereader the answers are those of retrieval alone.
+        Without a rereader the answers are those of retrieval alone; without `recall` there is no experience graph.
         Does not lock: a writer holds `HomeLock(home)` around this. With `read_only` nothing is written, repaired or
         indexed, and searching is exact over the vectors in SQL.
 
@@ -129,14 +129,18 @@ class KnowledgeBase(Archive):
         except BaseException:
             engine.dispose()
             raise
-        return cls(
+        opened = cls(
             home,
             engine,
             index,
             embedder=embedder,
             answerability=answerability,
             rereader=rereader,
+            recall=recall,
         )
+        if not read_only:
+            opened._catch_up()
+        return opened
 
     def close(self) -> None:
         """Index what still waits and let go of the files."""
@@ -241,6 +245,7 @@ class KnowledgeBase(Archive):
             )
             with writing(self._engine, self._place) as connection:
                 ledger.store(connection, Learned(article, topics, story, now), brought)
+                self._pass_new_facts(connection)
             if story is not None:
                 self._shelf.keep_story(story)
             self._waiting += len(brought.facts)

@@ -57,6 +57,45 @@ class StoryNews:
 
 
 @dataclass(frozen=True, slots=True)
+class Slept:
+    """What a night's sleep left of the experience graph, and what it dropped."""
+
+    nodes: int
+    edges: int
+    edges_pruned: int  # each direction counted
+    nodes_dropped: int
+    questions_dropped: int  # answered so long ago that nothing is left of them
+
+
+@dataclass(frozen=True, slots=True)
+class GraphNode:
+    """A thing of the experience graph."""
+
+    id: int
+    name: str
+    fact_count: int  # facts that name it, of those looked at
+    pass_count: int  # facts and answered questions that ever passed through it
+    colour: tuple[float, ...]  # of unit length
+
+
+@dataclass(frozen=True, slots=True)
+class GraphEdge:
+    """Two things met together."""
+
+    a: int  # the smaller id
+    b: int
+    weight: float  # in (0, 1], at the moment asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbourhood:
+    """A part of the experience graph."""
+
+    nodes: tuple[GraphNode, ...]  # those that stand in most facts first
+    edges: tuple[GraphEdge, ...]  # among these nodes, by their ids
+
+
+@dataclass(frozen=True, slots=True)
 class StoreCounts:
     """The size and health of a home."""
 

@@ -6,6 +6,8 @@ from sqlmodel import col
 from kb.tables import MetaRow
 
 ENCODER = "embedder"  # the encoder that made the stored vectors
+EXPERIENCED = "experienced"  # seq of the last fact that passed over the experience graph
+SLEPT = "slept_at"  # when the experience graph was last pruned
 
 
 def get(connection: Connection, key: str) -> str | None:

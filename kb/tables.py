@@ -280,6 +280,54 @@ class FactEntityRow(SQLModel, table=True):
     name: str = Field(primary_key=True, index=True)
 
 
+class ExperienceNodeRow(SQLModel, table=True):
+    """A thing that facts name. `kb/experience.py` says what the numbers are."""
+
+    __tablename__ = "experience_node"
+
+    id: int | None = Field(default=None, primary_key=True)
+    key: str = Field(unique=True)
+    name: str  # as it was first written
+    fact_count: int
+    pass_count: int
+    colour: bytes  # float16, little endian
+
+
+class ExperienceEdgeRow(SQLModel, table=True):
+    """One direction of an edge; the other is a row of its own, found by its own node."""
+
+    __tablename__ = "experience_edge"
+
+    node: int = Field(primary_key=True)
+    other: int = Field(primary_key=True)
+    strength: float
+
+
+class ExperiencePassRow(SQLModel, table=True):
+    """One passage over the graph: a fact that was learned, or a question that a fact answered."""
+
+    __tablename__ = "experience_pass"
+
+    seq: int | None = Field(default=None, primary_key=True)
+    passed_at: datetime = _utc(nullable=False, index=True)
+    fact_seq: int = Field(index=True)
+    article_id: str = Field(index=True)  # of the fact
+    is_question: bool
+    things: str  # JSON list of names
+    colour: bytes  # of the fact or question, float16
+
+
+class ExperienceTraceRow(SQLModel, table=True):
+    """A node that a passage went through, and the fact that it led to."""
+
+    __tablename__ = "experience_trace"
+
+    node: int = Field(primary_key=True)
+    pass_seq: int = Field(primary_key=True, index=True)
+    fact_seq: int
+    share: float
+
+
 def table_of(row: type[SQLModel]) -> Table:
     """The table behind a row class, for queries on columns."""
     table: Table = row.__table__  # type: ignore[attr-defined]  # sqlmodel's stub does not show it

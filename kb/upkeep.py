@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from kb import copies, sql_articles, sql_facts, sql_lexical, sql_meta, vectors
 from kb.errors import IndexMismatch
 from kb.exact import pack, unpack
+from kb.experience import Experience
 from kb.protocols import Embedder
 from kb.sql import reading, writing
 from kb.vectors import VectorIndex
@@ -110,6 +111,8 @@ class Upkeep:
             self._embed_all()
         with writing(self._engine, self._place) as connection:
             sql_facts.mark_all_unindexed(connection)
+            if stored != self._embedder.name:
+                Experience(self._embedder.dim).recolour(connection)
             sql_meta.put(connection, sql_meta.ENCODER, self._embedder.name)
 
     def require_same_encoder(self) -> None:
@@ -141,12 +144,13 @@ class Upkeep:
             seq = rows[-1][0]
 
     def rebuild(self, index: VectorIndex, progress: Progress | None = None) -> int:
-        """Make everything derived anew: full text, copy bands, vectors, index."""
+        """Make everything derived anew: full text, copy bands, experience graph, vectors, index."""
         with writing(self._engine, self._place) as connection:
             sql_lexical.rebuild(connection)
             sql_articles.clear_bands(connection)
             for article_id, text in sql_articles.learned_texts(connection):
                 sql_articles.add_bands(connection, article_id, copies.bands(text))
+            Experience(self._embedder.dim).rebuild(connection)
         self.renew_vectors(force=True)
         index.clear()
         return self.fill(index, progress)

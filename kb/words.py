@@ -83,7 +83,7 @@ def stem(word: str) -> str:
     word = _VERBS.get(word, word)
     if len(word) < 4 or not word.isascii() or not word.isalpha():
         return word
-    word = _cut_plural(word)
+    word = singular(word)
     for suffix in ("ing", "ed"):
         root = word[: -len(suffix)]
         if word.endswith(suffix) and len(root) > 2 and re.search("[aeiouy]", root):
@@ -97,7 +97,8 @@ def stem(word: str) -> str:
     return word[:-1] + "i" if word.endswith("y") and len(word) > 3 else word
 
 
-def _cut_plural(word: str) -> str:
+def singular(word: str) -> str:
+    """Cut the ending of an English plural off a folded word, right or wrong the same way each time."""
     if word.endswith("sses"):
         return word[:-2]
     if word.endswith("ies") and len(word) > 4:

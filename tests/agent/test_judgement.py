@@ -4,7 +4,7 @@ import pytest
 
 from agent.judgement import load_judgement
 from agent.settings import load_settings
-from kb import Answerability, RereadWeights
+from kb import Answerability, RecallWeights, RereadWeights
 from kb.answerability import NEVER
 
 
@@ -27,6 +27,11 @@ def test_a_risk_chooses_the_threshold_by_the_shipped_curve():
     assert careful.answerability.known_threshold in (NEVER, *(t for t, _, _ in shipped.skipping))
     assert careful.answerability.known_threshold > bold.answerability.known_threshold
     assert judgement(max_wrong_answer="1").rereader.weights.answer_threshold < 0.5
+
+
+def test_the_experience_graph_can_be_off():
+    assert judgement().recall == RecallWeights.load()
+    assert judgement(experience="false").recall is None
 
 
 @pytest.mark.parametrize("risk", ["0.02", "1"])
