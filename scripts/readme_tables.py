@@ -87,6 +87,7 @@ def tables() -> str:
         _novelty(_report(REPORTS / "novelty.json")),
         _reader(_report(READER)),
         _tagger(_report(TAGGER)),
+        _memory(_report(REPORTS / "memory.json")),
         _language(_report(LANGUAGE)),
         _side_by_side(_report(REPORTS / "side_by_side.json")),
         _rounding(_report(REPORTS / "rounding.json")),
@@ -275,6 +276,29 @@ def _tagger(report: Report) -> list[str]:
     accuracy = [f"{report['sets'][name]['accuracy']:.2f}" for name in parts]
     title = f"tagger, {report['model']['bytes'] / 1e6:.1f} MB: F1 of names, then accuracy of words"
     return _table(title, [*names, *parts], {OURS: [*f1, *accuracy]})
+
+
+def _memory(report: Report) -> list[str]:
+    """How many supporting texts are found, without the experience graph, with it, and once more after asking."""
+    if not report:
+        return []
+    sets = report["sets"]
+    rows = {
+        title: [f"{100 * found[kind][metric]:.1f}" for found in sets.values()]
+        for title, kind, metric in (
+            ("found without the graph", "graph_off", "recall@5"),
+            ("found with it", "graph_on", "recall@5"),
+            ("found once every question was asked", "asked_once", "recall@5"),
+            ("found once every question was answered right", "told_once", "recall@5"),
+            ("F1 of answers without the graph", "graph_off", "f1"),
+            ("F1 of answers with it", "graph_on", "f1"),
+        )
+    }
+    for name, rival in report.get("comparators", {}).items():
+        rows[f"found by {name}, whole texts"] = [
+            f"{100 * rival['sets'][part]['recall@5']:.1f}" for part in sets
+        ]
+    return _table("memory, % of supporting texts among the first five", sets, rows)
 
 
 def _language(report: Report) -> list[str]:
