@@ -1,6 +1,6 @@
 """Our model of levels beside nanoGPT's character model: the same text, cores and seconds of training.
 
-    python scripts/side_by_side.py --data DIR [--out FILE] [--plot FILE] [--seconds-limit N] [--threads 2]
+    python scripts/side_by_side.py --data DIR [--out FILE] [--plot FILE] [--seconds-limit N] [--threads 2] [--news]
 
 nanoGPT's model is trained on Tiny Shakespeare as its README trains it on a processor, ours then for as many seconds.
 Only training steps are timed: neither the looks at the validation text count nor the fitting of our codes, whose
@@ -36,12 +36,14 @@ from model.gpt_train import GptTrainConfig, take_steps
 from model.level_config import LevelConfig
 from model.predict import LanguageModel
 from model.predict_config import UNSET, PredictPreset, PredictTrainConfig
+from model.predict_data import read_news_text
 from model.predict_stored import language_model_config, stored_arrays
 from model.predict_train import (
     UNPLANNED,
     PredictText,
     split_text,
     steps_within,
+    text_ids,
     trainer_of,
     with_gate,
     with_sureness,
@@ -51,6 +53,8 @@ from model.timing import describe_machine
 
 TEXT = "train/lm/tinyshakespeare.txt.xz"
 TRAINING_SHARE = 0.9
+NEWS_ARTICLES, LEAST = 1_000, 200
+"""Of each kind of files, where news is read; how often a character occurs that has an id of its own."""
 REPORT = Path(__file__).resolve().parent / "reports" / "side_by_side.json"
 PUBLISHED_NATS = 1.88
 """Of the same training, on 15,360 random characters: nanoGPT's README."""
@@ -95,7 +99,7 @@ def main() -> None:
     """Train both, and write the report."""
     options = _options()
     torch.set_num_threads(options.threads)
-    text = read_text(options.data / TEXT)
+    text = read_news(options.data) if options.news else read_text(options.data / TEXT)
     report = _head(options, text) | compare(text, Limits(options.seed, options.seconds_limit))
     options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     if options.plot:
@@ -115,6 +119,12 @@ def read_text(path: Path) -> PredictText:
     return split_text(path, training_share=TRAINING_SHARE)
 
 
+def read_news(data: Path) -> PredictText:
+    """News to 2024, some of its articles for validation."""
+    news = read_news_text(data, most=NEWS_ARTICLES)
+    return text_ids(news, least=LEAST)
+
+
 def compare(text: PredictText, limits: Limits) -> Found:
     """Train one after the other, then let them write in turns."""
     theirs, their_writers = nanogpt(text, limits)
@@ -129,7 +139,7 @@ def compare(text: PredictText, limits: Limits) -> Found:
 # ------------------------------------------------------------------------------------------ nanoGPT
 def nanogpt(text: PredictText, limits: Limits) -> tuple[Found, dict[str, Write]]:
     """Train the published model with the published settings, for all its steps or to the limit."""
-    config = GptConfig.cpu(len(text.alphabet.characters))
+    config = GptConfig.cpu(int(max(text.training.max(), text.development.max())) + 1)
     train = GptTrainConfig.cpu(seed=limits.seed)
     torch.manual_seed(limits.seed)
     gpt = Gpt(config)
@@ -318,6 +328,7 @@ def draw(report: Mapping[str, Any], out: Path) -> None:
 def _head(options: argparse.Namespace, text: PredictText) -> Found:
     command = f"python scripts/side_by_side.py --data DIR --seed {options.seed}"
     command += f" --threads {options.threads}"
+    command += " --news" * options.news
     if options.seconds_limit < float("inf"):
         command += f" --seconds-limit {options.seconds_limit:g}"
     return {
@@ -331,7 +342,7 @@ def _head(options: argparse.Namespace, text: PredictText) -> Found:
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": options.seed,
         "text": {
-            "file": TEXT,
+            "file": "news" if options.news else TEXT,
             "digest": text.digest,
             "training_chars": len(text.training),
             "validation_chars": len(text.development),
@@ -351,6 +362,7 @@ def _options() -> argparse.Namespace:
         default=float("inf"),
         help="of each training, for a first look",
     )
+    parser.add_argument("--news", action="store_true", help="news in place of the play")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()

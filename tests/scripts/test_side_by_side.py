@@ -29,6 +29,7 @@ from scripts.side_by_side import (
     read_text,
     writing_speeds,
 )
+from tests.model.language_models import write_news
 
 LEVELS = LevelConfig(UNSET, (16, 16), (1, 1), (12, 16), head_width=16, reach=2, rows=64)
 TRAIN = PredictTrainConfig(UNPLANNED, texts=2, chars=16, level_weights=(1.0, 0.3))
@@ -182,3 +183,10 @@ def test_writers_take_turns() -> None:
 def test_a_missing_text_is_named(tmp_path) -> None:
     with pytest.raises(SystemExit, match="tinyshakespeare"):
         read_text(tmp_path / TEXT)
+
+
+def test_news_can_take_the_place_of_the_play(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(side_by_side, "LEAST", 1)
+    text = side_by_side.read_news(write_news(tmp_path))
+    assert len(text.training) > len(text.development) > 500
+    assert text.alphabet.text(text.development).startswith("Report")
