@@ -48,7 +48,11 @@ NOVELTY_FIGURES = {
     "changed_numbers": ("flagged",),
     "changed_names": ("flagged",),
 }
-LEVELS_REPORTS = {"Tiny Shakespeare": "levels.json", "news to 2024": "levels_news.json"}
+LEVELS_REPORTS = {
+    "Tiny Shakespeare": "levels.json",
+    "Tiny Shakespeare, another run": "levels_places.json",
+    "news to 2024": "levels_news.json",
+}
 OURS = "Tidings"
 BEGIN, END = "<!-- results -->", "<!-- /results -->"
 
