@@ -93,7 +93,8 @@ def tables() -> str:
         _tagger(_report(TAGGER)),
         _memory(_report(REPORTS / "memory.json")),
         _language(_report(LANGUAGE)),
-        _side_by_side(_report(REPORTS / "side_by_side.json")),
+        _side_by_side(_report(REPORTS / "side_by_side.json"), "Tiny Shakespeare"),
+        _side_by_side(_report(REPORTS / "side_by_side_news.json"), "news to 2024"),
         _rounding(_report(REPORTS / "rounding.json")),
         *(
             part
@@ -344,7 +345,7 @@ def _rounding(report: Report) -> list[str]:
     return _table("matrices rounded", columns, rows)
 
 
-def _side_by_side(report: Report) -> list[str]:
+def _side_by_side(report: Report, text: str) -> list[str]:
     """Losses, weights and speeds of two models that were trained for the same seconds."""
     if not report:
         return []
@@ -379,7 +380,7 @@ def _side_by_side(report: Report) -> list[str]:
         "characters a second, training",
         "the same, writing",
     ]
-    return _table("Tiny Shakespeare, same text and cores", columns, rows)
+    return _table(f"{text}, same text and cores", columns, rows)
 
 
 def _levels(report: Report, text: str) -> list[list[str]]:

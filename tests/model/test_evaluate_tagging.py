@@ -20,7 +20,10 @@ def reading(*spans: Span, parts: str = "") -> Reading:
 
 
 def test_a_name_counts_when_its_characters_and_its_kind_are_right() -> None:
-    marked = (frozenset({(0, 8, "person"), (13, 18, "person"), (22, 26, "location")}), frozenset())
+    marked: tuple[frozenset[tuple[int, int, str]], ...] = (
+        frozenset({(0, 8, "person"), (13, 18, "person"), (22, 26, "location")}),
+        frozenset(),
+    )
     found = (
         reading(Span(0, 8, "person"), Span(13, 15, "person"), Span(22, 26, "organization")),
         reading(Span(0, 2, "person"), Span(3, 9, "location")),

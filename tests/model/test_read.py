@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from model import CheckpointError, Encoder, Tagger, load_encoder, load_tagger
 from model.checkpoint import load_checkpoint, save_checkpoint
+from model.quantize import SCALES
 from model.read import LARGEST, Reader, best_span, load_reader, trimmed
 from model.read_config import tiny
-from model.read_forward import SCALES, NumpyReadNetwork, stored_arrays
+from model.read_forward import NumpyReadNetwork, stored_arrays
 from model.read_layout import MAX_PASSAGE_WORDS, lay_out_pairs, row_length, windows
 from model.read_network import ReadNetwork, RowTensors
 from model.read_train import train_read

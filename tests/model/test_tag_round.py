@@ -36,7 +36,8 @@ def score_error(rounded: np.ndarray, steps: np.ndarray, features: np.ndarray) ->
 
 
 def nearest(steps: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    return levels[np.abs(steps[:, None].astype(int) - levels).argmin(axis=1)]
+    found: np.ndarray = levels[np.abs(steps[:, None].astype(int) - levels).argmin(axis=1)]
+    return found
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -57,13 +58,15 @@ def test_no_other_levels_lose_less(monkeypatch: pytest.MonkeyPatch, seed: int) -
 
 def test_few_steps_are_their_own_levels() -> None:
     steps = np.array([5, -3, 5, 90], np.int8)
-    assert best_levels(steps, np.ones(4)).tolist() == [-3, 5, 90]
+    assert best_levels(steps, np.ones(4, np.float32)).tolist() == [-3, 5, 90]
 
 
 def test_words_keep_their_scores_better_than_by_rounding_each_weight(steps: np.ndarray) -> None:
     rounded = round_table(steps, text_reads(text(seed=1), ROWS))
     assert all(len(np.unique(column)) <= 16 for column in rounded.T)
-    alone = np.stack([nearest(column, best_levels(column, np.ones(ROWS))) for column in steps.T])
+    alone = np.stack(
+        [nearest(column, best_levels(column, np.ones(ROWS, np.float32))) for column in steps.T]
+    )
     unread = text(seed=2)
     assert score_error(rounded, steps, unread) < 0.7 * score_error(alone.T, steps, unread)
 
@@ -78,6 +81,8 @@ def test_rounding_again_changes_nothing(steps: np.ndarray) -> None:
 def test_rows_that_no_text_reads_are_rounded_to_the_nearest_level(steps: np.ndarray) -> None:
     nothing = np.full((3, FEATURES), -1, np.int32)
     rounded = round_table(steps, text_reads(nothing, ROWS))
-    expected = [nearest(column, best_levels(column, np.ones(ROWS))) for column in steps.T]
+    expected = [
+        nearest(column, best_levels(column, np.ones(ROWS, np.float32))) for column in steps.T
+    ]
     lost = np.abs(rounded.astype(int) - steps)
     assert np.array_equal(lost, np.abs(np.stack(expected, axis=1).astype(int) - steps))

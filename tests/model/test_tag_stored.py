@@ -43,7 +43,8 @@ def test_a_table_comes_back(rows: int, tags: int, levels: int, seed: int) -> Non
     assert codes.nbytes == steps.nbytes / 2
     assert (np.diff(found.astype(int)) >= 0).all()
     back = unpack_table(found, codes)
-    assert (back.dtype, back.flags.c_contiguous) == (np.int8, True)
+    assert back.dtype == np.int8
+    assert back.flags.c_contiguous
     assert np.array_equal(back, steps)
 
 
