@@ -26,11 +26,11 @@ from scipy import stats
 
 from model.checkpoint import Checkpoint, current_commit
 from model.generate import Climb, Writing, write_on
+from model.held_out import as_stored
 from model.level_rows import ROWS, Row, RowShelf
 from model.level_stops import ByMargin
 from model.predict import LanguageModel
 from model.predict_data import read_news_text
-from model.predict_stored import language_model_config, stored_arrays
 from model.predict_sureness import block_outcomes, fit_sureness
 from model.predict_train import PredictText, split_text, steps_within, text_ids
 from model.predict_trainer import PredictTrainer
@@ -135,11 +135,7 @@ def spread_of(table: np.ndarray) -> Found:
 
 def read_back(trainer: PredictTrainer, text: PredictText, *, writes: bool) -> Found:
     """Of every level how often its block is right, and whether the length of its code tells."""
-    checkpoint = Checkpoint(
-        stored_arrays(trainer.averaged(), trainer.codes),
-        language_model_config("ablated", trainer.levels, text.alphabet),
-        {},
-    )
+    checkpoint = as_stored(trainer, text, name="ablated")
     found: Found = {}
     for sign, kind in SIGNS.items() if writes else [("length", LanguageModel)]:
         outcomes = block_outcomes(_model(kind, checkpoint, trainer), text.development)

@@ -18,13 +18,11 @@ from typing import Any
 
 import torch
 
-from model.checkpoint import Checkpoint, current_commit
-from model.experience import Experience
+from model.checkpoint import current_commit
+from model.held_out import as_stored, keep_out, run_time_nats
 from model.level_config import LevelConfig
-from model.predict import LanguageModel
 from model.predict_config import UNSET, PredictPreset, PredictTrainConfig
-from model.predict_stored import language_model_config, stored_arrays
-from model.predict_train import PredictText, split_text, trainer_of, with_gate
+from model.predict_train import PredictText, split_text, trainer_of
 from model.predict_trainer import PredictTrainer
 from model.run_state import STATE, log_steps, restore_state
 from model.timing import describe_machine
@@ -52,10 +50,7 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
     text = split_text(options.data / TEXT, training_share=TRAINING_SHARE)
-    kept_out = replace(
-        text, training=text.training[FOR_GATE:], development=text.training[:FOR_GATE]
-    )
-    text = replace(text, training=kept_out.training)
+    text, kept_out = keep_out(text, FOR_GATE)
     train = replace(PRESET.train, steps=options.steps, seed=options.seed)
     preset = replace(PRESET, train=train)
     trainer = trainer_of(preset, text)
@@ -64,6 +59,8 @@ def main() -> None:
     restore_state(trainer, options.work / STATE, settings)
     steps = take_steps(trainer, text)
     log = log_steps(trainer, steps, options.work, settings, save_every=SAVE_EVERY)
+    checkpoint = as_stored(trainer, text, name="play")
+    at_run_time = dict(run_time_nats(checkpoint, text, kept_out))
     records = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
     report = {
         "benchmark": "best play",
@@ -75,7 +72,9 @@ def main() -> None:
         "params": sum(each.numel() for each in trainer.network.parameters()),
         "training_seconds": round(sum(each["seconds"] for each in records)),
         "curve": {each["step"]: each["nats"] for each in records if "nats" in each},
-        **losses(trainer, kept_out, text),
+        "nats": cut_nats(trainer, text),
+        "experience_s": at_run_time.pop("experience_s"),
+        **{f"nats_{name}": value for name, value in at_run_time.items()},
     }
     options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     for name in ("nats", "nats_stored", "nats_experienced", "nats_after_training_text"):
@@ -100,34 +99,6 @@ def take_steps(trainer: PredictTrainer, text: PredictText) -> Iterator[Found]:
 def cut_nats(trainer: PredictTrainer, text: PredictText) -> float:
     """Of the validation text cut into stretches as long as those of training."""
     return round(trainer.evaluate(text.development)[0]["bits"] * math.log(2), 4)
-
-
-def losses(trainer: PredictTrainer, kept_out: PredictText, text: PredictText) -> Found:
-    """Of the validation text, in every way it is reported.
-
-    Args:
-        trainer: at its last step.
-        kept_out: what it was trained on, and what was kept out for the gate.
-        text: with the validation text.
-    """
-    checkpoint = Checkpoint(
-        stored_arrays(trainer.averaged(), trainer.codes),
-        language_model_config("play", trainer.levels, text.alphabet),
-        {},
-    )
-    model = LanguageModel(with_gate(checkpoint, kept_out))
-    validation = text.alphabet.text(text.development)
-    read = Experience()
-    read.learn(kept_out.development)
-    read.learn(kept_out.training)
-    alone, experienced = (each.mean() for each in model.costs(validation, Experience()))
-    found = {
-        "nats_stored": alone,
-        "nats_experienced": experienced,
-        "nats_after_training_text": model.bits(validation, read).mean(),
-    }
-    in_nats = {name: round(float(bits) * math.log(2), 4) for name, bits in found.items()}
-    return {"nats": cut_nats(trainer, text), **in_nats}
 
 
 def _options() -> argparse.Namespace:

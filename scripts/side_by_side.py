@@ -29,15 +29,14 @@ from torch import Tensor
 
 from model.checkpoint import Checkpoint, current_commit
 from model.evaluate_lm import COMPRESSORS
-from model.experience import Experience
 from model.generate import Climb, Writing, write_on
 from model.gpt import Gpt, GptConfig, Scores, generate, text_nats
 from model.gpt_train import GptTrainConfig, take_steps
+from model.held_out import as_stored, keep_out, run_time_nats
 from model.level_config import LevelConfig
 from model.predict import LanguageModel
 from model.predict_config import UNSET, PredictPreset, PredictTrainConfig
 from model.predict_data import read_news_text
-from model.predict_stored import language_model_config, stored_arrays
 from model.predict_train import (
     UNPLANNED,
     PredictText,
@@ -45,7 +44,6 @@ from model.predict_train import (
     steps_within,
     text_ids,
     trainer_of,
-    with_gate,
     with_sureness,
 )
 from model.predict_trainer import PredictTrainer
@@ -162,10 +160,7 @@ def levels(text: PredictText, limits: Limits) -> tuple[Found, dict[str, Write]]:
     """Train ours for some seconds."""
     began = time.perf_counter()
     preset = PredictPreset(OURS, LEVELS, replace(TRAIN, seed=limits.seed))
-    kept_out = replace(
-        text, training=text.training[FOR_GATE:], development=text.training[:FOR_GATE]
-    )
-    text = replace(text, training=kept_out.training)
+    text, kept_out = keep_out(text, FOR_GATE)
     trainer = trainer_of(preset, text)
     prepared_s = time.perf_counter() - began
     steps = steps_within(trainer, text.training, limits.seconds)
@@ -173,35 +168,11 @@ def levels(text: PredictText, limits: Limits) -> tuple[Found, dict[str, Write]]:
     found |= _trained(trainer.network, found, trainer.train.texts * trainer.train.chars)
     found |= {"planned_steps": trainer.train.steps, "prepared_s": round(prepared_s, 1)}
     found |= {"model": asdict(trainer.levels), "train": asdict(trainer.train)}
-    checkpoint = _our_checkpoint(trainer, text)
-    found |= experienced(checkpoint, kept_out, text)
+    checkpoint = as_stored(trainer, text, name=OURS)
+    at_run_time = dict(run_time_nats(checkpoint, text, kept_out))
+    found["experience_s"] = at_run_time.pop("experience_s")
+    found |= {f"val_nats_{name}": value for name, value in at_run_time.items()}
     return found, _our_writers(checkpoint, text)
-
-
-def experienced(checkpoint: Checkpoint, kept_out: PredictText, text: PredictText) -> Found:
-    """The validation loss at run time: with experience that begins with nothing, and with the training text's.
-
-    Args:
-        checkpoint: what was trained.
-        kept_out: what it was trained on, and what was kept out for the gate.
-        text: with the validation text.
-    """
-    began = time.perf_counter()
-    model = LanguageModel(with_gate(checkpoint, kept_out))
-    read = Experience()
-    read.learn(kept_out.development)
-    read.learn(kept_out.training)
-    prepared_s = time.perf_counter() - began
-    validation = text.alphabet.text(text.development)
-    nats = [
-        round(float(model.bits(validation, each).mean()) * math.log(2), 4)
-        for each in (Experience(), read)
-    ]
-    return {
-        "val_nats_experienced": nats[0],
-        "val_nats_after_training_text": nats[1],
-        "experience_s": round(prepared_s, 1),
-    }
 
 
 def packed_nats(text: PredictText) -> float:
@@ -224,12 +195,6 @@ def _our_scores(trainer: PredictTrainer) -> Scores:
         return model.loss.scores(model.network(ids, units)[0])
 
     return scores
-
-
-def _our_checkpoint(trainer: PredictTrainer, text: PredictText) -> Checkpoint:
-    arrays = stored_arrays(trainer.averaged(), trainer.codes)
-    config = language_model_config(OURS, trainer.levels, text.alphabet)
-    return Checkpoint(arrays, config, {})
 
 
 def _our_writers(checkpoint: Checkpoint, text: PredictText) -> dict[str, Write]:
