@@ -2,7 +2,8 @@
 
 Nodes are the last few characters of a place, at several lengths, found by a hash; an edge's weight is how often its
 character followed there. A node also knows what followed it last, and where. The graph grows with every text that is
-learned, and nothing is trained for it.
+learned, and nothing is trained for it. When it is full, it forgets the edges that are weakest by then: a weight counts
+half as much for every so many characters since something followed its node.
 
 Shapes: T characters of a text, E edges of one length.
 """
@@ -22,6 +23,10 @@ LENGTHS = (2, 3, 4, 5, 6, 8, 11, 16)
 """Of the stretches."""
 PENDING = 1 << 17
 """Characters that are learned before their edges are put in order with the others."""
+MOST_EDGES = 1_000_000
+"""Of one length that are kept; an edge takes 24 bytes."""
+HALF_LIFE = 4_000_000
+"""Characters learned after which an edge that nothing passed counts half as much, when some are forgotten."""
 _CHARACTER = np.uint64(0xFF)
 
 Counts = npt.NDArray[np.int64]
@@ -53,8 +58,9 @@ class Traces:
 class Experience:
     """What was learned so far, at first nothing; texts are ids of one alphabet."""
 
-    def __init__(self, lengths: Sequence[int] = LENGTHS) -> None:
-        self.lengths = tuple(lengths)
+    def __init__(self, lengths: Sequence[int] = LENGTHS, *, most_edges: int = MOST_EDGES) -> None:
+        """Begin with nothing, and hold so many edges of each length at most."""
+        self.lengths, self._most_edges = tuple(lengths), most_edges
         self.learned = 0
         """Characters."""
         self._edges = [_Edges.none() for _ in self.lengths]
@@ -87,7 +93,7 @@ class Experience:
         if len(self._pending) >= PENDING:
             stretch = self._stretch(ids[:0])
             self._edges = [
-                edges.with_text(stretch, length)
+                edges.with_text(stretch, length).strongest(self._most_edges)
                 for length, edges in zip(self.lengths, self._edges, strict=True)
             ]
             self._before = stretch.ids[-max(self.lengths) :]
@@ -149,6 +155,16 @@ class _Edges:
         return _Edges(
             kept, np.concatenate((sums[:1], sums[ends])), _largest_of_node(kept, newest[ends - 1])
         )
+
+    def strongest(self, most: int) -> _Edges:
+        """Without those that are weakest by now, where there are more than so many."""
+        if len(self.keys) <= most:
+            return self
+        weights = np.diff(self.sums)
+        strengths = np.log2(weights) + (self.newest >> 8) / HALF_LIFE
+        kept = np.sort(np.argpartition(-strengths, most)[:most])
+        sums = np.concatenate((self.sums[:1], np.cumsum(weights[kept])))
+        return _Edges(self.keys[kept], sums, self.newest[kept])
 
     def at(self, nodes: Hashes, ids: Ids) -> tuple[Counts, Counts, Counts, Counts]:
         """Of nodes and a character each: weight of all edges, their number, the edge's own weight, the newest."""

@@ -129,3 +129,35 @@ def test_without_a_gate_nothing_can_be_heard() -> None:
 def test_with_a_gate_the_network_alone_says_what_it_said(model: LanguageModel) -> None:
     text = invented_text(10, seed=4)
     np.testing.assert_array_equal(model.bits(text), LanguageModel(checkpoint()).bits(text))
+
+
+def test_when_it_is_full_the_weakest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(experience, "PENDING", 1)
+    monkeypatch.setattr(experience, "HALF_LIFE", 100)
+    graph, unbounded = Experience((2,), most_edges=12), Experience((2,))
+    often, once, late = (
+        np.frombuffer(part, np.uint8) for part in (b"abcd" * 30, b"rstuvwxyz", b"mnop")
+    )
+    for part in (once, often, late):
+        graph.learn(part)
+        unbounded.learn(part)
+        assert graph.size <= 12
+    assert unbounded.size > 12
+    known = [as_rows(graph.look(part)[0])[2:] for part in (often[:6], late, once)]
+    assert (known[0][:, 0] > 20).all()  # passed often
+    assert (known[1][:, 0] == 1).all()  # passed lately
+    assert known[2][:, 0].tolist() == [0, 0, 0, 0, 0, 1, 1]  # five were too many
+    np.testing.assert_array_equal(known[0], as_rows(unbounded.look(often[:6])[0])[2:])
+
+
+def test_what_is_passed_often_outlives_what_is_passed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(experience, "PENDING", 1)
+    graph = Experience((3,), most_edges=400)
+    rng = np.random.default_rng(3)
+    often = np.arange(200, 216, dtype=np.uint8)
+    for _ in range(8):
+        graph.learn(often)
+    for _ in range(20):
+        graph.learn(rng.integers(0, 200, 100).astype(np.uint8))
+    assert graph.size == 400
+    assert (as_rows(graph.look(often)[0])[3:, 2] == 8).all()

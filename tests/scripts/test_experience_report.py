@@ -42,7 +42,12 @@ def test_every_way_reads_the_same_articles(
     report: dict[str, Any] = json.loads(out.read_text("utf-8"))
     assert report["articles"] == 2 * len(report["weeks"]) == 8
     ways = report["ways"]
-    assert list(ways) == ["network alone", "its own beginning", *experience_report.BEFORE]
+    assert list(ways) == [
+        "network alone",
+        "its own beginning",
+        *experience_report.BEFORE,
+        *experience_report.SMALLER,
+    ]
     assert ways["network alone"]["less_than_alone_percent"] == 0
     assert ways["three months before"]["bpc"] < ways["network alone"]["bpc"]
     articles = [each["articles"] for each in report["learned"].values()]
