@@ -143,13 +143,13 @@ class Sureness:
     """How often a level's block is right whose code is so long; fitted on text that was not trained on."""
 
     lengths: tuple[float, ...]
-    """Ascending."""
+    """Ascending; none where a level never said anything of that text."""
     shares: tuple[float, ...]
     """0 to 1, never falling."""
 
     def share(self, length: float) -> float:
-        """Of blocks with such a code, how many are right."""
-        return float(np.interp(length, self.lengths, self.shares))
+        """Of blocks with such a code, how many are right; 0 where nothing is known of it."""
+        return float(np.interp(length, self.lengths, self.shares)) if self.lengths else 0.0
 
 
 class Reading:
