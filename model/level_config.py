@@ -70,5 +70,5 @@ class LevelConfig:
         Of levels of words the number is fixed, and the characters are as many as usual in English news.
         """
         if self.levels_of is LevelsOf.WORDS and level:
-            return max(chars // CHARACTERS_A_WORD // 2 ** (level - 1), 1)
-        return int(chars // 2**level)
+            return max(chars // CHARACTERS_A_WORD >> (level - 1), 1)
+        return chars >> level
