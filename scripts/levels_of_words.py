@@ -1,6 +1,6 @@
 """A language model whose levels have states of words beside one whose levels have states of characters.
 
-    python scripts/levels_of_words.py --data DIR [--preset small] [--seconds 240] [--seed 1] [--articles 1000]
+    python scripts/levels_of_words.py --data DIR [--preset small] [--seconds 60] [--seed 1] [--articles 100]
                                       [--out FILE]
 
 Both have the preset's sizes and learn the same news for the same seconds of one thread's processor time, their schedule
@@ -158,9 +158,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="the data folder")
     parser.add_argument("--preset", choices=PRESETS, default="small")
-    parser.add_argument("--seconds", type=float, default=240.0, help="of each training")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of each training")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--articles", type=int, default=1000, help="of each kind of files")
+    parser.add_argument("--articles", type=int, default=100, help="of each kind of files")
     parser.add_argument("--out", type=Path, default=REPORT, help="where the report goes")
     return parser.parse_args()
 
