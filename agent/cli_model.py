@@ -17,6 +17,7 @@ from agent.errors import ConfigError
 from agent.progress import SilentProgress
 from agent.quiz import Weeks
 from agent.session import Session
+from model.level_config import LevelsOf
 
 
 class Head(StrEnum):
@@ -197,6 +198,12 @@ def train(
             "--steps", min=1, help="Of the language model: not the preset's, but so many."
         ),
     ] = None,
+    levels_of: Annotated[
+        LevelsOf,
+        typer.Option(
+            "--levels-of", help="What the language model's levels have states of, but the lowest."
+        ),
+    ] = LevelsOf.CHARACTERS,
 ) -> None:
     """Train a part of the model; a killed run goes on where it was."""
     # What was gathered before needs no data.
@@ -226,7 +233,7 @@ def train(
         from model import predict_config
         from model.predict_train import train_predict
 
-        chosen_model = predict_config.PRESETS[preset.value]()
+        chosen_model = predict_config.PRESETS[preset.value]().with_levels_of(levels_of)
         folder = _data_folder(context, data)
         train_predict(chosen_model, folder, out, seed=seed, device=device, steps=steps)
     else:

@@ -33,13 +33,13 @@ from model.alphabet import Ids
 from model.averaged import LARGEST_GRADIENT, rise_and_fall
 from model.checkpoint import Arrays, Checkpoint
 from model.errors import DataError, ModelError
-from model.level_network import LevelNetwork
 from model.lora import AdaptedLinear, LoraConfig, adapt_linear_layers
 from model.mapped_adam import MappedAdam
 from model.predict_data import joined
 from model.predict_stored import StoredModel, restore_model
 from model.predict_train import with_sureness
 from model.quantize import SCALES, quantize_rows
+from model.word_levels import network_maker
 
 logger = logging.getLogger(__name__)
 
@@ -177,7 +177,7 @@ class Adapter:
             raise ValueError(f"{config.chars} characters are no multiple of {stored.levels.stride}")
         self.stored, self.config, self.step = stored, config, 0
         self.table, self.bias = torch.tensor(stored.table), torch.tensor(stored.bias)
-        self.network = LevelNetwork(stored.levels)
+        self.network = network_maker(stored.levels, stored.alphabet)(stored.levels)
         self.network.load_state_dict({k: torch.tensor(v) for k, v in stored.network.items()})
         adapt_linear_layers(self.network, config.lora, seed=config.seed)
         self.learned = [it for it in self.network.parameters() if it.requires_grad]

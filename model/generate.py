@@ -1,6 +1,6 @@
 """Text from the language model: character by character, or as many at once as it is sure of.
 
-A level that has just completed a block says which characters come next, 2, 4 or 8 of them. The highest one that is sure
+A level that has just completed a state says which characters come next, 2, 4 or 8 of them. The highest one that is sure
 enough is heard; if none is, the lowest level's next character is taken. With `CHECKED` the lowest level then reads the
 whole block at once and keeps it as far as it would have written it itself: the text is the one that it writes alone,
 in fewer steps (self-speculation, Zhang and others 2023). With `FREE` the block is kept as it is.
@@ -106,12 +106,11 @@ class _Writer:
         self.memory = _Memory(known.tolist())
         said = self.reading.read(known)
         self.next = self._choose(self.model.scores(said[0][-1:]))
-        self.above = self._fresh(said, begin=0)
+        self.above = self._fresh(said)
 
     def step(self) -> None:
         """Read the next character, or a block that begins with it, and settle which one follows."""
         source, block = self._block()
-        begin = self.reading.length
         said = self.reading.read(np.array(block, np.uint8))
         scores = self.model.scores(said[0])
         count = len(block)
@@ -124,7 +123,7 @@ class _Writer:
         self.ids += block[:count]
         self.memory.add(block[:count])
         self.next = self._choose(scores[count - 1 : count])
-        self.above = self._fresh(said, begin)
+        self.above = self._fresh(said)
 
     def _block(self) -> tuple[str, list[int]]:
         """What is recalled, or what the highest level says that is sure enough, else the next character."""
@@ -143,16 +142,16 @@ class _Writer:
         writing = self.writing
         return writing.recalls and writing.climb is Climb.CHECKED and not writing.temperature
 
-    def _fresh(self, said: list[FloatArray], begin: int) -> dict[int, FloatArray]:
-        """The codes of levels, above the lowest, that have a block that ends where the text does now."""
+    def _fresh(self, said: list[FloatArray]) -> dict[int, FloatArray]:
+        """The codes of levels, above the lowest, that have a state that ends where the text does now."""
         writing = self.writing
         if writing.climb is Climb.PLAIN or writing.temperature or not self.model.sureness:
             return {}
-        end = self.reading.length
+        ends = {level: self.reading.ends(level) for level in range(1, len(said))}
         return {
-            level: said[level][end // 2**level - begin // 2**level - 1]
-            for level in range(1, len(said))
-            if end % 2**level == 0
+            level: said[level][len(found) - 1]  # what was said behind it was taken back
+            for level, found in ends.items()
+            if len(found) and found[-1] == self.reading.length
         }
 
     def _choose(self, scores: FloatArray) -> int:

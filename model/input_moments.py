@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from model.checkpoint import Arrays, Checkpoint
 from model.config import TrunkConfig
 from model.embed import Encoder
-from model.level_network import LevelNetwork
 from model.predict import WINDOW, LanguageModel
 from model.read import Reader
 from model.read_layout import (
@@ -36,6 +35,7 @@ from model.step_batch import Windows
 from model.stored import restored_arrays
 from model.transformer import Trunk
 from model.trunk import PREFIX
+from model.word_levels import network_maker
 
 ROWS_AT_ONCE = 16
 
@@ -109,9 +109,9 @@ def input_moments(network: nn.Module, batches: Iterable[Batch]) -> dict[str, Dou
 
 # ------------------------------------------------------------------------------------ our networks
 def language_moments(model: LanguageModel, text: str) -> dict[str, Doubles]:
-    """`input_moments` of a language model that reads a text of a block of the highest level, or more."""
+    """`input_moments` of a language model that reads a text of its stride, or more."""
     stored = model.stored
-    network = LevelNetwork(stored.levels).eval()
+    network = network_maker(stored.levels, stored.alphabet)(stored.levels).eval()
     network.load_state_dict(_tensors(stored.network))
     ids, stride = model.alphabet.ids(text), stored.levels.stride
     length = min(WINDOW, len(ids) // stride * stride)

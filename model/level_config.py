@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+CHARACTERS_A_WORD = 6
+"""Of English news, with the blank or mark behind it: what a window of words is reckoned from."""
+
+
+class LevelsOf(StrEnum):
+    """What makes the states of the levels above the lowest; level l predicts 2**l characters either way."""
+
+    CHARACTERS = "characters"
+    """Level l has a state for every 2**l of them."""
+    WORDS = "words"
+    """Level 1 has a state for every word, level l for every 2**(l - 1) of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class LevelConfig:
-    """What a model of levels is: level l has a state for every 2**l characters and predicts the next so many."""
+    """What a model of levels is: the lowest has a state for every character, and level l predicts the next 2**l."""
 
     alphabet: int
     """Characters."""
@@ -26,6 +39,8 @@ class LevelConfig:
     """Lengths of the stretches that have a row at every character."""
     words: int = 2
     """The word being read, with the word before, has a row at every character."""
+    levels_of: LevelsOf = LevelsOf.CHARACTERS
+    """What the levels above the lowest have states of."""
 
     def __post_init__(self) -> None:
         """Refuse sizes that do not go together."""
@@ -36,6 +51,8 @@ class LevelConfig:
             raise ValueError(f"sizes of the levels do not go together: {self}")
         if any(width % self.head_width for width in self.widths[1:]):
             raise ValueError(f"a level's width must be some heads of {self.head_width}: {self}")
+        if self.levels_of is LevelsOf.WORDS and self.levels < 2:
+            raise ValueError(f"there is no level to have states of words: {self}")
 
     @property
     def levels(self) -> int:
@@ -44,5 +61,14 @@ class LevelConfig:
 
     @property
     def stride(self) -> int:
-        """Characters of the highest level's states; a text's length is a multiple of it."""
-        return int(2 ** (self.levels - 1))
+        """What a text's length in characters must be a multiple of, to be read at once in training."""
+        return 1 if self.levels_of is LevelsOf.WORDS else int(2 ** (self.levels - 1))
+
+    def window_of(self, level: int, chars: int) -> int:
+        """States of a level that attention looks back over, one at least, where it looks back over so many characters.
+
+        Of levels of words the number is fixed, and the characters are as many as usual in English news.
+        """
+        if self.levels_of is LevelsOf.WORDS and level:
+            return max(chars // CHARACTERS_A_WORD >> (level - 1), 1)
+        return chars >> level

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.level_config import LevelConfig
+from model.level_config import LevelConfig, LevelsOf
 from model.rotary import turned, turns_of
 from model.transformer import RMSNorm
 
@@ -95,6 +95,8 @@ class FarBlock(nn.Module):
 class LevelNetwork(nn.Module):
     """Characters to what each level predicts."""
 
+    levels_of = LevelsOf.CHARACTERS
+
     def __init__(
         self,
         config: LevelConfig,
@@ -110,8 +112,13 @@ class LevelNetwork(nn.Module):
             dropout: share of each half's output that is left out in training.
             unit_dropout: share of the larger units that are left out in training, each by itself.
             far: the blocks of all levels but the lowest; run time (`level_forward.py`) knows the usual ones alone.
+
+        Raises:
+            ValueError: the levels have states of something else.
         """
         super().__init__()
+        if config.levels_of is not self.levels_of:
+            raise ValueError(f"levels of {config.levels_of} are not levels of {self.levels_of}")
         self.config, self.unit_dropout = config, unit_dropout
         widths = config.widths
         self.characters = nn.Embedding(config.alphabet, widths[0])

@@ -12,10 +12,10 @@ from types import MappingProxyType
 from typing import Any
 
 from model.codes import CodeKind, Codes
-from model.level_config import LevelConfig
+from model.level_config import LevelConfig, LevelsOf
 from model.level_loss import LevelLoss
 from model.level_network import LevelNetwork
-from model.level_network_variants import AbsoluteBlock, UnplacedBlock, WordLevels, WordLoss
+from model.level_network_variants import AbsoluteBlock, UnplacedBlock
 from model.level_variants import (
     Comparison,
     NextCharacter,
@@ -26,9 +26,10 @@ from model.level_variants import (
 )
 from model.predict_config import UNSET, PredictTrainConfig
 from model.predict_train import CODES_FROM, UNPLANNED, PredictText, level_codes
-from model.predict_trainer import LossMaker, NetworkMaker, PredictTrainer
-from model.unit_hash import UnitFinder, hash_of, letters_of
+from model.predict_trainer import PredictTrainer
+from model.unit_hash import UnitFinder, hash_of
 from model.unit_lists import UnitKind, list_units
+from model.word_levels import NetworkMaker, loss_maker, network_maker
 
 LEVELS = LevelConfig(
     UNSET, (64, 128, 128, 128), (1, 1, 1, 1), code_widths=(60, 128, 128, 128), rows=16_384
@@ -47,13 +48,13 @@ class Row:
     levels: LevelConfig = LEVELS
     changes: Mapping[str, Any] = field(default_factory=dict)
     """Of the training."""
-    loss: type[LevelLoss] = LevelLoss
+    loss: type[LevelLoss] | None = None
+    """What the levels are trained on; None for what such levels usually are."""
     codes: CodeKind = CodeKind.MIDDLE
     units: UnitKind | None = None
     """How the list of larger units is found; None for hashed ones."""
-    network: NetworkMaker = LevelNetwork
-    on_words: bool = False
-    """Whether the levels above the lowest have states of words."""
+    network: NetworkMaker | None = None
+    """None for the usual one of such levels."""
     writes: bool = False
     """Whether it is also measured how it writes."""
     looks_far: bool = False
@@ -62,8 +63,7 @@ class Row:
     @property
     def is_readable(self) -> bool:
         """Whether run time knows such a network, and its codes can be read back."""
-        is_usual = self.network is LevelNetwork and not self.on_words
-        return is_usual and self.loss in (LevelLoss, Regression, Comparison)
+        return self.network is None and self.loss in (None, Regression, Comparison)
 
 
 def _alone(width: int, layers: int) -> LevelConfig:
@@ -106,7 +106,8 @@ ROWS: Mapping[str, Row] = MappingProxyType(
             changes={"level_weights": (1.0,)},
         ),
         "levels of words": Row(
-            "states of 1, 2, 4 words instead of 2, 4, 8 characters", on_words=True
+            "states of 1, 2, 4 words instead of 2, 4, 8 characters",
+            levels=replace(LEVELS, levels_of=LevelsOf.WORDS),
         ),
         "no units": Row("no table of larger units", levels=replace(LEVELS, rows=0)),
         "words alone": Row("rows of words alone", levels=replace(LEVELS, grams=())),
@@ -154,19 +155,13 @@ class RowShelf:
         levels = replace(row.levels, alphabet=alphabet.size)
         if row.codes is CodeKind.ORTHONORMAL:
             levels = replace(levels, code_widths=(alphabet.size, *levels.code_widths[1:]))
-        network: NetworkMaker = row.network
-        loss: LossMaker = row.loss
-        if row.on_words:
-            is_letter = letters_of(alphabet)
-            network = partial(WordLevels, is_letter=is_letter)
-            loss = partial(WordLoss, is_letter=is_letter)
         return PredictTrainer(
             levels,
             replace(TRAIN, seed=seed, **row.changes),
             self._row_codes(row.codes, levels.code_widths, seed),
             self._finder(row.units, levels, seed),
-            network=network,
-            loss=loss,
+            network=row.network or network_maker(levels, alphabet),
+            loss=row.loss or loss_maker(levels, alphabet),
         )
 
     def _row_codes(self, kind: CodeKind, widths: tuple[int, ...], seed: int) -> list[Codes]:

@@ -1,8 +1,9 @@
 """The language model at run time: how likely a text is, character by character, and what may come next.
 
-It predicts the code of what follows on every level, of 1, 2, 4 and 8 characters. On the lowest one likenesses to the
-codes of all characters make an exact distribution; above it a code is read back to the block that it is likeliest of,
-and its length says how sure the model is. Needs numpy only.
+It predicts the code of what follows on every level, of 1, 2, 4 and 8 characters, whenever a state of the level is
+complete: after so many characters, or after 1, 2 and 4 words. On the lowest one likenesses to the codes of all
+characters make an exact distribution; above it a code is read back to the block that it is likeliest of, and its length
+says how sure the model is. Needs numpy only.
 
 Shapes: T characters, V of the alphabet, D width of a level's codes.
 """
@@ -23,9 +24,10 @@ from model.checkpoint import Checkpoint, load_checkpoint
 from model.errors import CheckpointError
 from model.experience import Experience
 from model.gate import GATE, Gate
+from model.level_ends import Places
 from model.level_forward import LevelForward
 from model.predict_stored import StoredModel, restore_model
-from model.unit_hash import LOOK_BACK, UnitFinder
+from model.unit_hash import LOOK_BACK, UnitFinder, letters_of
 
 FloatArray = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -47,6 +49,7 @@ class LanguageModel:
         """
         self.stored: StoredModel = restore_model(checkpoint)
         self.alphabet = self.stored.alphabet
+        self._is_letter = letters_of(self.alphabet)
         self.hash = str(checkpoint.meta.get("hash", ""))
         self.name = f"tidings-predict-{checkpoint.config['preset']}-{self.hash[:_NAME_DIGITS]}"
         self.params = sum(array.size for array in self.stored.network.values())
@@ -65,7 +68,10 @@ class LanguageModel:
             window: characters that attention looks back over.
         """
         stored = self.stored
-        return Reading(LevelForward.of(stored.network, stored.levels, window=window), stored.hasher)
+        forward = LevelForward.of(
+            stored.network, stored.levels, window=window, is_letter=self._is_letter
+        )
+        return Reading(forward, stored.hasher)
 
     def bits(self, text: str, experience: Experience | None = None) -> Doubles:
         """What each character after the first costs when all before it are known, in bits, float64 (T - 1,).
@@ -137,13 +143,13 @@ class Sureness:
     """How often a level's block is right whose code is so long; fitted on text that was not trained on."""
 
     lengths: tuple[float, ...]
-    """Ascending."""
+    """Ascending; none where a level never said anything of that text."""
     shares: tuple[float, ...]
     """0 to 1, never falling."""
 
     def share(self, length: float) -> float:
-        """Of blocks with such a code, how many are right."""
-        return float(np.interp(length, self.lengths, self.shares))
+        """Of blocks with such a code, how many are right; 0 where nothing is known of it."""
+        return float(np.interp(length, self.lengths, self.shares)) if self.lengths else 0.0
 
 
 class Reading:
@@ -157,6 +163,10 @@ class Reading:
     def length(self) -> int:
         """Characters read."""
         return self._network.length
+
+    def ends(self, level: int) -> Places:
+        """Where the states of a level end that the last stretch completed; see `LevelEnds.of`."""
+        return self._network.ends.of(level)
 
     def read(self, ids: Ids) -> list[FloatArray]:
         """Read on; see `LevelForward.read`."""

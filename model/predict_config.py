@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from model.codes import CodeKind
-from model.level_config import LevelConfig
+from model.level_config import LevelConfig, LevelsOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,10 @@ class PredictPreset:
     codes: CodeKind = CodeKind.MIDDLE
     least: int = 200
     """How often a character occurs in training that has an id of its own."""
+
+    def with_levels_of(self, levels_of: LevelsOf) -> PredictPreset:
+        """The same sizes and training, the levels above the lowest with states of characters or of words."""
+        return replace(self, levels=replace(self.levels, levels_of=levels_of))
 
 
 UNSET = 1

@@ -7,7 +7,7 @@ to its characters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from model.checkpoint import Arrays, Checkpoint
 from model.codes import Codes
 from model.errors import CheckpointError
 from model.gate import GATE
-from model.level_config import LevelConfig
+from model.level_config import LevelConfig, LevelsOf
 from model.quantize import SCALES, quantize_rows
 from model.stored import restored_arrays
 from model.unit_hash import UnitFinder, hash_of
@@ -122,7 +122,7 @@ def restore_model(checkpoint: Checkpoint) -> StoredModel:
     """
     try:
         config = checkpoint.config
-        levels = LevelConfig(**{k: _tupled(v) for k, v in config["levels"].items()})
+        levels = _levels(config["levels"])
         alphabet = Alphabet(config["alphabet"])
         arrays = restored_arrays(checkpoint.arrays)
         blocks = tuple(_block_reader(arrays, level) for level in range(1, levels.levels))
@@ -132,6 +132,12 @@ def restore_model(checkpoint: Checkpoint) -> StoredModel:
         return StoredModel(levels, alphabet, network, arrays[CODES], arrays["bias"], blocks, hasher)
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise CheckpointError(f"these are no weights of a language model: {exc}") from exc
+
+
+def _levels(stored: Mapping[str, Any]) -> LevelConfig:
+    """Sizes as they were stored; where nothing is said of it, levels have states of characters."""
+    sizes = {name: _tupled(value) for name, value in stored.items()}
+    return LevelConfig(**{**sizes, "levels_of": LevelsOf(stored.get("levels_of", "characters"))})
 
 
 def _block_reader(arrays: Arrays, level: int) -> BlockReader:

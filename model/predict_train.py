@@ -25,6 +25,7 @@ from model.checkpoint import Checkpoint, current_commit, save_checkpoint
 from model.codes import CodeKind, Codes, fit_codes
 from model.errors import DataError
 from model.gate_fit import fit_gate
+from model.level_config import LevelsOf
 from model.predict import LanguageModel
 from model.predict_config import PredictPreset
 from model.predict_data import NewsText, joined, read_news_text
@@ -33,6 +34,7 @@ from model.predict_sureness import block_outcomes, fit_sureness
 from model.predict_trainer import PredictTrainer
 from model.run_state import STATE, log_steps, restore_state
 from model.unit_hash import hash_of
+from model.word_levels import loss_maker, network_maker
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +103,7 @@ def train_predict(
     logger.info("training started", extra={"step": trainer.step, "of": preset.train.steps})
     log = log_steps(trainer, take_steps(trainer, text), run, settings, save_every=SAVE_EVERY_STEPS)
     facts = {
-        "command": f"train predict --preset {preset.name} --seed {seed} --steps {preset.train.steps}",
+        "command": _command(preset),
         "commit": current_commit(),
         "data_digest": text.digest,
         "development": trainer.evaluate(text.development),
@@ -118,6 +120,14 @@ def train_predict(
     trained = with_sureness(Checkpoint(arrays, config, facts), text.development)
     save_checkpoint(with_gate(trained, text), out)
     return log
+
+
+def _command(preset: PredictPreset) -> str:
+    train, levels_of = preset.train, preset.levels.levels_of
+    command = f"train predict --preset {preset.name} --seed {train.seed} --steps {train.steps}"
+    if levels_of is not LevelsOf.CHARACTERS:
+        command += f" --levels-of {levels_of}"
+    return command
 
 
 def median_step_s(log: Path) -> float:
@@ -176,8 +186,15 @@ def trainer_of(preset: PredictPreset, text: PredictText, *, device: str = "cpu")
         alphabet=levels.alphabet,
         seed=preset.train.seed,
     )
-    hasher = hash_of(levels, text.alphabet)
-    return PredictTrainer(levels, preset.train, codes, hasher, device=device)
+    return PredictTrainer(
+        levels,
+        preset.train,
+        codes,
+        hash_of(levels, text.alphabet),
+        device=device,
+        network=network_maker(levels, text.alphabet),
+        loss=loss_maker(levels, text.alphabet),
+    )
 
 
 def level_codes(

@@ -8,7 +8,7 @@ Shapes: B stretches, T characters of one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -23,15 +23,11 @@ from model.level_loss import LevelLoss, LevelLosses, bits_per_character
 from model.level_network import LevelNetwork
 from model.predict_config import PredictTrainConfig
 from model.unit_hash import UnitFinder
+from model.word_levels import LossMaker, NetworkMaker
 
 WARM_UP_STEPS = 50
 EVALUATED_AT_ONCE = 16
 _STEPS = 7_919
-
-NetworkMaker = Callable[..., LevelNetwork]
-"""From settings, `dropout` and `unit_dropout`."""
-LossMaker = Callable[[Sequence[Codes], int], LevelLoss]
-"""From codes and the size of the alphabet."""
 
 
 class LevelModel(nn.Module):
@@ -79,8 +75,8 @@ class PredictTrainer(AveragedTrainer[LevelModel]):
             codes: of every level.
             hasher: of the table of larger units, where there is one.
             device: `cpu` or `cuda`.
-            network: what it is of those sizes.
-            loss: what the levels are trained on.
+            network: makes what it is of those sizes.
+            loss: makes what the levels are trained on.
         """
         self.train, self.levels, self.codes, self.hasher = train, levels, tuple(codes), hasher
         self._network, self._loss = network, loss

@@ -15,7 +15,7 @@ import pytest
 from model.alphabet import Alphabet
 from model.checkpoint import Checkpoint
 from model.gate_fit import fit_gate
-from model.level_config import LevelConfig
+from model.level_config import LevelConfig, LevelsOf
 from model.predict import LanguageModel
 from model.predict_config import PredictPreset, PredictTrainConfig
 from model.predict_stored import language_model_config, stored_arrays
@@ -61,20 +61,20 @@ def predict_text() -> PredictText:
 
 
 @functools.cache
-def trained() -> PredictTrainer:
+def trained(levels_of: LevelsOf = LevelsOf.CHARACTERS) -> PredictTrainer:
     """A trainer at its last step."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("model.codes.SAMPLED_BLOCKS", FEW_BLOCKS)
-        trainer = trainer_of(PRESET, predict_text())
+        trainer = trainer_of(PRESET.with_levels_of(levels_of), predict_text())
     while trainer.step < TRAIN.steps:
         trainer.take_step(predict_text().training)
     return trainer
 
 
 @functools.cache
-def checkpoint() -> Checkpoint:
+def checkpoint(levels_of: LevelsOf = LevelsOf.CHARACTERS) -> Checkpoint:
     """What it has learned."""
-    trainer, text = trained(), predict_text()
+    trainer, text = trained(levels_of), predict_text()
     config = language_model_config(PRESET.name, trainer.levels, text.alphabet)
     arrays = stored_arrays(trainer.averaged(), trainer.codes)
     meta = {"hash": "0123456789abcdef"}
@@ -82,9 +82,9 @@ def checkpoint() -> Checkpoint:
 
 
 @functools.cache
-def gated_checkpoint() -> Checkpoint:
+def gated_checkpoint(levels_of: LevelsOf = LevelsOf.CHARACTERS) -> Checkpoint:
     """The same with a gate to hear experience through."""
-    text, found = predict_text(), checkpoint()
+    text, found = predict_text(), checkpoint(levels_of)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("model.gate_fit.STEPS", 100)
         patch.setattr("model.gate_fit.BATCH", 1000)

@@ -260,6 +260,11 @@ def test_longer_codes_are_never_less_sure() -> None:
     assert sure.share(100.0) == found["shares"][-1]
 
 
+def test_a_level_that_never_spoke_is_not_heard() -> None:
+    found = fit_sureness(np.zeros(0), np.zeros(0, bool))
+    assert Sureness(tuple(found["lengths"]), tuple(found["shares"])).share(3.0) == 0
+
+
 def test_every_level_knows_how_sure_it_is(model: LanguageModel) -> None:
     assert len(model.sureness) == 4
     assert model.sureness[1].shares[-1] > model.sureness[3].shares[0]

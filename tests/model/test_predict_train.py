@@ -11,6 +11,7 @@ import pytest
 
 from model import DataError, ModelError
 from model.alphabet import Ids
+from model.level_config import LevelsOf
 from model.predict import load_language_model
 from model.predict_config import PredictPreset, tiny
 from model.predict_data import ARTICLE_END, joined, read_news_text
@@ -26,8 +27,8 @@ def _little_fitting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("model.gate_fit.STEPS", 10)
 
 
-def preset() -> PredictPreset:
-    found = tiny()
+def preset(levels_of: LevelsOf = LevelsOf.CHARACTERS) -> PredictPreset:
+    found = tiny().with_levels_of(levels_of)
     return replace(
         found,
         train=replace(found.train, steps=12),
@@ -55,10 +56,11 @@ def test_it_learns_on_every_level() -> None:
     assert all(level["distance"] < 0.9 for level in found)
 
 
+@pytest.mark.parametrize("levels_of", list(LevelsOf))
 def test_a_stopped_run_goes_on_to_the_same_bits(
-    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch, levels_of: LevelsOf
 ) -> None:
-    whole = records(train_predict(preset(), data, tmp_path / "whole"))
+    whole = records(train_predict(preset(levels_of), data, tmp_path / "whole"))
     assert [step for step, _ in whole] == list(range(1, 13))
 
     class Stopped(Exception):
@@ -75,17 +77,20 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
         patch.setattr("model.predict_train.SAVE_EVERY_STEPS", 4)
         patch.setattr(PredictTrainer, "take_step", stopping)
         with pytest.raises(Stopped):
-            train_predict(preset(), data, tmp_path / "parts")
-    log = train_predict(preset(), data, tmp_path / "parts")
+            train_predict(preset(levels_of), data, tmp_path / "parts")
+    log = train_predict(preset(levels_of), data, tmp_path / "parts")
     assert dict(records(log)) == dict(whole)
     models = [load_language_model(tmp_path / name) for name in ("whole", "parts")]
     assert models[0].hash == models[1].hash
+    assert models[0].stored.levels.levels_of is levels_of
 
 
 def test_another_run_is_not_taken_up(tmp_path: Path, data: Path) -> None:
     train_predict(preset(), data, tmp_path / "out", steps=2)
     with pytest.raises(ModelError, match="other settings or data"):
         train_predict(preset(), data, tmp_path / "out", steps=3)
+    with pytest.raises(ModelError, match="other settings or data"):
+        train_predict(preset(LevelsOf.WORDS), data, tmp_path / "out", steps=2)
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_state(
@@ -117,6 +122,9 @@ def test_a_trained_model_says_where_it_came_from(tmp_path: Path, data: Path) -> 
     assert meta["data_digest"] == read_news_text(data, most=40).digest
     assert meta["train"]["steps"] == 2
     assert meta["chars_per_s"] > 0
+    train_predict(preset(LevelsOf.WORDS), data, tmp_path / "words", steps=2)
+    meta = json.loads((tmp_path / "words" / "meta.json").read_text(encoding="utf8"))
+    assert meta["command"].endswith("--steps 2 --levels-of words")
 
 
 def test_data_that_are_missing_are_named(tmp_path: Path) -> None:
