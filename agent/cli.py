@@ -232,6 +232,31 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def forget(
+    context: typer.Context,
+    article: Annotated[str, typer.Argument(help="An article's id or address.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether it is meant.")] = False,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Let a forgotten article come in again.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove an article and all that came of it; feeds do not bring it back. Exit 2 where there is none."""
+    session: Session = context.obj
+    arguments: dict[str, Any] = {"article": article}
+    if undo:
+        _show(session.call("forget", {**arguments, "undo": True}), as_json, render.show_mapping)
+        return
+    if not yes:
+        if not sys.stdin.isatty():
+            raise ConfigError("forget: nobody can be asked here: say --yes")
+        preview = session.call("forget", {**arguments, "preview": True})
+        render.show_forgotten(Console(stderr=True, soft_wrap=True), preview)
+        typer.confirm("Forget all this?", abort=True, err=True)
+    _show(session.call("forget", arguments), as_json, render.show_forgotten)
+
+
+@app.command()
 def reindex(context: typer.Context, as_json: AsJson = False) -> None:
     """Rebuild the search indexes from the stored rows."""
     _show(_with_progress(context, "reindex", {}), as_json, render.show_mapping)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from agent.judgement import Judgement
+from agent.memory_news import NEWS, digest_of, read_news_set
 from agent.memory_sets import SINGLE_HOP, Hop, HopSet, read_hop_sets
 from agent.progress import Progress
 from agent.questions import parse_question
@@ -51,19 +52,20 @@ def evaluate_memory(
     """Run the suite.
 
     Args:
-        data: see `agent.memory_sets.read_hop_sets`.
+        data: see `agent.memory_sets.read_hop_sets`; where it has a newsroom, with the set of `agent.memory_news`.
         judgement: the model, and the weights that decide; the graph is looked at whatever the settings say of it.
         compare: also score BM25, and BM25 searching again for the names that it found.
         limit: questions of each set at most.
         progress: told of every set.
 
     Returns:
-        `sets`; `mean` over those of several hops; `chars_per_s`; `comparators`.
+        `sets`; `mean` over those of several hops but the news; `chars_per_s`; `comparators`.
 
     Raises:
         DataError: the data are missing or broken.
     """
     sets = read_hop_sets(data, limit)
+    sets += read_news_set(data, judgement.reading.tagger, limit)
     recall = judgement.recall or RecallWeights.load()
     progress.phase("sets", len(sets))
     found: dict[str, dict[str, Any]] = {}
@@ -76,7 +78,7 @@ def evaluate_memory(
         progress.advance()
     report: dict[str, Any] = {
         "sets": found,
-        "mean": _mean([value for name, value in found.items() if name != SINGLE_HOP]),
+        "mean": _mean([value for name, value in found.items() if name not in (SINGLE_HOP, NEWS)]),
         "chars_per_s": learned_chars_per_s(chars, seconds),
     }
     if compare:
@@ -108,7 +110,11 @@ class _Runner:
         self._home, self._hops = home, hops
         self._judgement, self._recall = judgement, recall
         rows = [
-            {"url": str(row["_id"]), "title": row["title"], "body": row["text"]}
+            {
+                **row,
+                "url": str(row["_id"]),
+                "body": row["text"],
+            }  # news has dates and publishers, too
             for row in hops.paragraphs
         ]
         self._articles = [article_of(row, fetched_at=NOW) for row in rows]
@@ -129,7 +135,11 @@ class _Runner:
             began = time.perf_counter()
             learn_replayed(kb, self._judgement.reading, self._articles, now=NOW)
             took = time.perf_counter() - began
-        figures: dict[str, Any] = {"n": len(self._hops.questions)}
+        figures: dict[str, Any] = {
+            "n": len(self._hops.questions),
+            "texts": len(self._articles),
+            "digest": digest_of(self._hops),
+        }
         for name, graph in (("graph_off", False), ("graph_on", True)):
             with self._open(graph=graph, read_only=True) as kb:
                 figures[name] = {**self._recall_of(kb), **self._answers_of(kb)}

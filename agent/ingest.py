@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import numpy.typing as npt
 
 from agent.collect import Collector, FeedTally, check_feeds, collect_articles
 from agent.progress import Progress
@@ -116,13 +117,17 @@ def learn_article(
     drafts = draft_facts(article, mentions)
     if reading.writer is not None:
         drafts = reword_questions(drafts, reading.writer)
-    vector = reading.embedder.embed([f"{article.title}\n{article.text[:LEAD_CHARS]}"])[0]
-    choice = assign_story(
-        article, mentions.topics, np.asarray(vector), shelf.candidates(article.published_at)
-    )
+    vector = lead_vector(article, reading.embedder)
+    candidates = shelf.candidates(article.published_at)
+    choice = assign_story(article, mentions.topics, vector, candidates)
     report = kb.learn(article, drafts, topics=mentions.topics, story=choice.story, now=now)
     shelf.keep(choice.story)
     return report
+
+
+def lead_vector(article: Article, embedder: Embedder) -> npt.NDArray[np.float32]:
+    """The article's own vector, of unit length: of its title and how it begins."""
+    return np.asarray(embedder.embed([f"{article.title}\n{article.text[:LEAD_CHARS]}"])[0])
 
 
 class StoryShelf:

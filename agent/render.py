@@ -195,6 +195,19 @@ def show_decisions(console: Console, decisions: Iterable[dict[str, Any]]) -> Non
             console.print(Text(f"              nearest {fact_id} {probability:.2f}", style="dim"))
 
 
+def show_forgotten(console: Console, report: dict[str, Any]) -> None:
+    """What goes with an article."""
+    console.print(Text(report["title"] or report["url"], style="bold"))
+    console.print(Text(report["url"]))
+    console.print(
+        Text(
+            f"{report['facts']} facts, {report['decisions']} decisions, {report['links']} conflicts; "
+            f"{report['sources']} facts of other articles lose this source\n"
+            f"{len(report['again'])} other articles were judged by its facts: they are learned again"
+        )
+    )
+
+
 def show_mapping(console: Console, values: dict[str, Any], indent: str = "") -> None:
     """Names and values, nested ones indented."""
     for name, value in values.items():

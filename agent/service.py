@@ -8,14 +8,26 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from agent.arguments import (
+    Arguments,
+    flag_of,
+    limit_of,
+    moment_of,
+    options_of,
+    required_text,
+    share_of,
+    spelling_of,
+    text_of,
+)
 from agent.collect import Collector
 from agent.errors import ConfigError
 from agent.feed_list import load_feeds
 from agent.fetch import FetchedPage
+from agent.forgetting import forget_article
 from agent.graph_views import graphml, svg
 from agent.ingest import IngestReport, ingest
 from agent.judgement import Judgement
-from agent.moments import parse_as_of, parse_since
+from agent.moments import parse_since
 from agent.phrasing import phrase_answer
 from agent.progress import Progress, SilentProgress
 from agent.questions import parse_question
@@ -25,12 +37,6 @@ from kb import Answer, Feed, FeedState, KnowledgeBase, StoryNews
 
 logger = logging.getLogger(__name__)
 
-Arguments = Mapping[str, JSON]
-
-DEFAULT_LIMIT = 10
-MAX_LIMIT = 1000
-MAX_TEXT_CHARS = 4000
-MAX_OPTIONS = 50
 GRAPH_FORMS = ("graphml", "svg")
 
 
@@ -71,13 +77,13 @@ class Service:
     # ------------------------------------------------------------------------------------------- reading news
     def subscribe(self, arguments: Arguments) -> list[FeedState]:
         """Subscribe the feeds that the arguments name, and return their states; without any, all subscriptions."""
-        name = _text(arguments, "feeds")
+        name = text_of(arguments, "feeds")
         if name is None:
             states = self.kb.feed_states()
             if not states:
                 raise ConfigError("no feeds are subscribed: name a list with --feeds FILE-or-URL")
             return states
-        feeds = self._listed_feeds(name, _text(arguments, "feeds_text"))
+        feeds = self._listed_feeds(name, text_of(arguments, "feeds_text"))
         self.kb.subscribe(feeds)
         urls = {feed.url for feed in feeds}
         return [state for state in self.kb.feed_states() if state.feed.url in urls]
@@ -129,13 +135,13 @@ class Service:
 
         With a writer the reply has the key `phrased` too: a sentence or two, or null.
         """
-        question = parse_question(_required(arguments, "question"))
-        options, as_of = _options(arguments, "choices"), _as_of(arguments)
+        question = parse_question(required_text(arguments, "question"))
+        options, as_of = options_of(arguments, "choices"), moment_of(arguments)
         reply = self.kb.answer(
             question,
             as_of=as_of,
-            limit=_limit(arguments, 5),
-            threshold=_share(arguments, "threshold"),
+            limit=limit_of(arguments, 5),
+            threshold=share_of(arguments, "threshold"),
         )
         view = answer_view(reply)
         if isinstance(reply, Answer):
@@ -150,10 +156,10 @@ class Service:
     def search(self, arguments: Arguments, _progress: Progress) -> JSON:
         """The facts nearest to a text, best first."""
         matches = self.kb.search(
-            _required(arguments, "text"),
-            as_of=_as_of(arguments),
-            limit=_limit(arguments),
-            publisher=_text(arguments, "publisher"),
+            required_text(arguments, "text"),
+            as_of=moment_of(arguments),
+            limit=limit_of(arguments),
+            publisher=text_of(arguments, "publisher"),
             since=self._since(arguments),
         )
         return [match_view(match) for match in matches]
@@ -162,20 +168,20 @@ class Service:
         """Stories, the latest first."""
         return as_json(
             self.kb.stories(
-                since=self._since(arguments), as_of=_as_of(arguments), limit=_limit(arguments)
+                since=self._since(arguments), as_of=moment_of(arguments), limit=limit_of(arguments)
             )
         )
 
     def whats_new(self, arguments: Arguments, _progress: Progress) -> JSON:
         """What was learned since a moment, by story."""
         since = self._since(arguments) or parse_since("1d", now=self._collector.clock())
-        news = self.kb.whats_new(since, limit=_limit(arguments))
+        news = self.kb.whats_new(since, limit=limit_of(arguments))
         return {"since": since.isoformat(), "stories": [_news_view(item) for item in news]}
 
     # ------------------------------------------------------------------------------------------- explaining
     def feeds(self, arguments: Arguments, _progress: Progress) -> JSON:
         """The health of every subscription, and why entries brought no article."""
-        reset = _text(arguments, "reset")
+        reset = text_of(arguments, "reset")
         if reset is not None:
             self.kb.reset_feed(reset)
         now = self._collector.clock()
@@ -188,7 +194,7 @@ class Service:
 
     def why(self, arguments: Arguments, _progress: Progress) -> JSON:
         """Why a fact is in the store: its sources and every decision about it."""
-        fact_id = _required(arguments, "fact")
+        fact_id = required_text(arguments, "fact")
         fact = self.kb.fact(fact_id)
         if fact is None:
             raise ConfigError(f"no fact {fact_id!r} in this store")
@@ -197,8 +203,11 @@ class Service:
 
     def why_not(self, arguments: Arguments, _progress: Progress) -> JSON:
         """Why a text is not in the store as a fact of its own: the decisions about sentences like it."""
-        text = _required(arguments, "text")
-        return {"text": text, "decisions": as_json(self.kb.decisions_like(text, _limit(arguments)))}
+        text = required_text(arguments, "text")
+        return {
+            "text": text,
+            "decisions": as_json(self.kb.decisions_like(text, limit_of(arguments))),
+        }
 
     def export_decisions(self, _arguments: Arguments, _progress: Progress) -> JSON:
         """Every decision, ordered; nothing in it depends on the clock or the machine."""
@@ -206,15 +215,41 @@ class Service:
 
     def graph(self, arguments: Arguments, _progress: Progress) -> JSON:
         """The experience graph, or the part of a story, as GraphML or as a drawing."""
-        form = _text(arguments, "form") or "graphml"
+        form = text_of(arguments, "form") or "graphml"
         if form not in GRAPH_FORMS:
             raise ConfigError(f"form: neither of {', '.join(GRAPH_FORMS)}")
-        story = _text(arguments, "story")
+        story = text_of(arguments, "story")
         limit = (
-            None if arguments.get("limit") is None and form == "graphml" else _limit(arguments, 60)
+            None
+            if arguments.get("limit") is None and form == "graphml"
+            else limit_of(arguments, 60)
         )
         shown = self.kb.neighbourhood(now=self._collector.clock(), story_id=story, limit=limit)
         return graphml(shown) if form == "graphml" else svg(shown, f"Story {story or '(all)'}")
+
+    # ------------------------------------------------------------------------------------------- forgetting
+    def forget(self, arguments: Arguments, _progress: Progress) -> JSON:
+        """Forget an article, by its id or address; with `preview` only tell what would go, with `undo` let it in."""
+        name = required_text(arguments, "article")
+        names = tuple(dict.fromkeys([name, spelling_of(name)]))
+        with self._ingesting:  # a run that goes on would bring back what it has in hand
+            if flag_of(arguments, "undo"):
+                return {"feeds": self._let_in_again(name, names)}
+            article = self.kb.find_article(*names)
+            if article is None:
+                known = "is forgotten already" if self.kb.is_forgotten(*names) else "is not stored"
+                raise ConfigError(f"no article {name!r} in this store: it {known}")
+            if flag_of(arguments, "preview"):
+                return as_json(self.kb.hanging_on(article))
+            return as_json(
+                forget_article(article, self.kb, self.reading, now=self._collector.clock())
+            )
+
+    def _let_in_again(self, name: str, names: tuple[str, ...]) -> int:
+        feeds = self.kb.let_in_again(*names)
+        if feeds is None:
+            raise ConfigError(f"no article {name!r} was forgotten in this store")
+        return feeds
 
     # ------------------------------------------------------------------------------------------- keeping house
     def verify(self, _arguments: Arguments, _progress: Progress) -> JSON:
@@ -243,7 +278,7 @@ class Service:
         }
 
     def _since(self, arguments: Arguments) -> datetime | None:
-        text = _text(arguments, "since")
+        text = text_of(arguments, "since")
         return None if text is None else parse_since(text, now=self._collector.clock())
 
 
@@ -260,55 +295,6 @@ class _Steps:
             self._done = 0
         self._progress.advance(done - self._done)
         self._done = done
-
-
-# ---------------------------------------------------------------------------------------------- arguments
-def _text(arguments: Arguments, name: str) -> str | None:
-    value = arguments.get(name)
-    if value is not None and not isinstance(value, str):
-        raise ConfigError(f"{name}: not a text")
-    return value
-
-
-def _required(arguments: Arguments, name: str) -> str:
-    value = (_text(arguments, name) or "").strip()
-    if not value:
-        raise ConfigError(f"{name}: missing or empty")
-    if len(value) > MAX_TEXT_CHARS:
-        raise ConfigError(f"{name}: longer than {MAX_TEXT_CHARS} characters")
-    return value
-
-
-def _options(arguments: Arguments, name: str) -> list[str] | None:
-    given = arguments.get(name)
-    if given is None:
-        return None
-    if not isinstance(given, list) or not 2 <= len(given) <= MAX_OPTIONS:
-        raise ConfigError(f"{name}: not a list of 2 to {MAX_OPTIONS} texts")
-    return [_required({name: option}, name) for option in given]
-
-
-def _limit(arguments: Arguments, default: int = DEFAULT_LIMIT) -> int:
-    value = arguments.get("limit")
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_LIMIT:
-        raise ConfigError(f"limit: not a number from 1 to {MAX_LIMIT}")
-    return value
-
-
-def _share(arguments: Arguments, name: str) -> float | None:
-    value = arguments.get(name)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ConfigError(f"{name}: not a number from 0 to 1")
-    return float(value)
-
-
-def _as_of(arguments: Arguments) -> datetime | None:
-    text = _text(arguments, "as_of")
-    return None if text is None else parse_as_of(text)
 
 
 # ---------------------------------------------------------------------------------------------- shapes
@@ -362,6 +348,7 @@ COMMANDS: Mapping[str, _Command] = {
     "why-not": _command(Service.why_not, "text", "limit"),
     "graph": _command(Service.graph, "story", "form", "limit"),
     "export-decisions": _command(Service.export_decisions),
+    "forget": _command(Service.forget, "article", "preview", "undo"),
     "verify": _command(Service.verify),
     "reindex": _command(Service.reindex),
     "doctor": _command(Service.doctor),

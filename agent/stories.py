@@ -83,8 +83,13 @@ def assign_story(
         old = best[1]
         merged = merge(old.profile, profile)
         return StoryChoice(Story(old.id, old.label, merged), is_new=False, similarity=best[0])
-    story = Story(content_id("story", article.id), story_label(article, topics), profile)
+    story = Story(story_id(article), story_label(article, topics), profile)
     return StoryChoice(story, is_new=True, similarity=best[0] if best else 0.0)
+
+
+def story_id(opener: Article) -> str:
+    """The id of the story that an article opens."""
+    return content_id("story", opener.id)
 
 
 def article_profile(

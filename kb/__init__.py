@@ -11,6 +11,7 @@ from kb.protocols import Embedder, FloatArray
 from kb.recall import RecallWeights
 from kb.reports import (
     FactSource,
+    Forgotten,
     GraphEdge,
     GraphNode,
     Neighbourhood,
@@ -75,6 +76,7 @@ __all__ = [
     "FeedState",
     "FeedStatus",
     "FloatArray",
+    "Forgotten",
     "FullText",
     "GraphEdge",
     "GraphNode",

@@ -5,8 +5,17 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
-from kb import sql_articles, sql_decisions, sql_facts, sql_feeds, sql_stories
-from kb.reports import FactSource, StoryNews, StorySummary
+from kb import (
+    forgetting,
+    sql_articles,
+    sql_decisions,
+    sql_facts,
+    sql_feeds,
+    sql_forgotten,
+    sql_removal,
+    sql_stories,
+)
+from kb.reports import FactSource, Forgotten, StoryNews, StorySummary
 from kb.sql import reading
 from kb.values import Article, Decision, Fact, FeedState, QueuedEntry, Topics
 
@@ -43,6 +52,22 @@ class Archive:
         """One article."""
         with reading(self._engine, self._place) as connection:
             return sql_articles.get(connection, article_id)
+
+    def find_article(self, *names: str) -> Article | None:
+        """The stored article that one of these ids or addresses names."""
+        with reading(self._engine, self._place) as connection:
+            found = sql_removal.article_named(connection, names)
+            return None if found is None else sql_articles.get(connection, found)
+
+    def hanging_on(self, article: Article) -> Forgotten:
+        """What would go with an article; writes nothing."""
+        with reading(self._engine, self._place) as connection:
+            return forgetting.hanging_on(connection, article).report
+
+    def is_forgotten(self, *names: str) -> bool:
+        """Whether one of these ids or addresses is of a forgotten article."""
+        with reading(self._engine, self._place) as connection:
+            return bool(sql_forgotten.articles_named(connection, names))
 
     def article_topics(self, article_id: str) -> Topics:
         """What a learned article is about."""

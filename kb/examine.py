@@ -21,6 +21,7 @@ from kb.words import Rarity, plain, terms
 NEAR_SENTENCE = 8  # facts taken near the sentence, by vector
 NEAR_QUESTION = 4  # and near each of its questions
 LEXICAL = 10  # and by its rarest words
+REPEATS_PUBLISHER = "repeats a fact of its publisher"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class Examiner:
             elif said in seen:
                 settled[id(draft)] = Ruling(draft, (), "repeats a sentence of its article")
             elif any(fact.publisher == article.publisher for fact in same):
-                settled[id(draft)] = Ruling(draft, (), "repeats a fact of its publisher")
+                settled[id(draft)] = Ruling(draft, (), REPEATS_PUBLISHER)
             else:
                 kept.append(draft)
             seen.add(said)

@@ -21,7 +21,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from kb import colours, sql_articles, sql_experience, sql_meta, things
+from kb import colours, sql_articles, sql_brought, sql_experience, sql_meta, things
 from kb.exact import unpack
 from kb.protocols import FloatArray
 from kb.reports import Slept
@@ -92,7 +92,7 @@ class Experience:
     def learn(self, connection: Connection, *, limit: int = FACTS_AT_ONCE) -> int:
         """Let the oldest facts that have not passed yet do so, at most `limit`; return how many did."""
         last = int(sql_meta.get(connection, sql_meta.EXPERIENCED) or 0)
-        rows = sql_experience.facts_after(connection, last, limit)
+        rows = sql_brought.facts_after(connection, last, limit)
         if not rows:
             return 0
         passed = colours.project(unpack([row.vector for row in rows], self._dim), self._projection)
@@ -110,7 +110,7 @@ class Experience:
         entities = [e.name for e in sql_articles.topics_of(connection, article_id).entities]
         fuller = [things.fuller_names(entities)]
         if first.story_id:
-            elsewhere = sql_experience.names_of_story(connection, first.story_id, article_id)
+            elsewhere = sql_brought.names_of_story(connection, first.story_id, article_id)
             fuller.append(things.fuller_names(elsewhere))
         self.pass_over(
             connection,
@@ -238,17 +238,7 @@ def _rate(row: PassRow, count: int) -> float:
 def _apply(connection: Connection, rows: Sequence[PassRow]) -> None:
     """Let logged passages change nodes, traces and edges."""
     named = {row.seq: {things.key_of(name): name for name in row.things} for row in rows}
-    known = sql_experience.nodes_by_key(
-        connection, {key for keys in named.values() for key in keys}
-    )
-    fresh: list[NodeRow] = []
-    first = sql_experience.last_node(connection) + 1
-    for row in rows:
-        for key, name in named[row.seq].items():
-            if key not in known:
-                fresh.append(NodeRow(first + len(fresh), key, name, 0, 0, row.colour))
-                known[key] = fresh[-1]
-    sql_experience.add_nodes(connection, fresh)
+    known = _nodes_named(connection, rows, named)
     ids = {row.seq: [known[key].id for key in named[row.seq]] for row in rows}
     edges = sql_experience.strengths(connection, sorted({i for row in ids.values() for i in row}))
     changed: dict[Pair, float | None] = {}
@@ -261,6 +251,30 @@ def _apply(connection: Connection, rows: Sequence[PassRow]) -> None:
     touched = {node for row in ids.values() for node in row}
     sql_experience.set_nodes(connection, [node for node in known.values() if node.id in touched])
     sql_experience.set_strengths(connection, changed)
+    _add_traces(connection, rows, ids)
+
+
+def _nodes_named(
+    connection: Connection, rows: Sequence[PassRow], named: Mapping[int, Mapping[str, str]]
+) -> dict[str, NodeRow]:
+    """The nodes of passages by key; those that there were not are made, with nothing passed yet."""
+    known = sql_experience.nodes_by_key(
+        connection, {key for keys in named.values() for key in keys}
+    )
+    fresh: list[NodeRow] = []
+    first = sql_experience.last_node(connection) + 1
+    for row in rows:
+        for key, name in named[row.seq].items():
+            if key not in known:
+                fresh.append(NodeRow(first + len(fresh), key, name, 0, 0, row.colour))
+                known[key] = fresh[-1]
+    sql_experience.add_nodes(connection, fresh)
+    return known
+
+
+def _add_traces(
+    connection: Connection, rows: Sequence[PassRow], ids: Mapping[int, Sequence[int]]
+) -> None:
     sql_experience.add_traces(
         connection,
         [
@@ -283,6 +297,25 @@ def _passed(node: NodeRow, row: PassRow) -> NodeRow:
     mixed = colours.mix(before, passing, count)
     facts = node.fact_count + (not row.is_question)
     return replace(node, pass_count=count, fact_count=facts, colour=colours.pack(mixed))
+
+
+def pass_otherwise(connection: Connection, otherwise: Mapping[int, Sequence[str]]) -> None:
+    """Let passages have gone over other things, and make anew what that changes.
+
+    Args:
+        connection: a writing one.
+        otherwise: seq of a passage -> the names of the things, one a thing; without any it goes.
+    """
+    before = sql_experience.nodes_passed(connection, sorted(otherwise))
+    sql_experience.set_things(connection, otherwise)
+    rows = list(sql_experience.passes(connection, otherwise))
+    named = {row.seq: {things.key_of(name): name for name in row.things} for row in rows}
+    known = _nodes_named(connection, rows, named)
+    after = {row.seq: [known[key].id for key in named[row.seq]] for row in rows}
+    _add_traces(connection, rows, after)
+    through = [*before.values(), *after.values()]
+    touched = sorted({node for ids in through for node in ids})
+    _remake(connection, touched, {pair for ids in through for pair in _pairs(ids)})
 
 
 def _remake(connection: Connection, touched: Sequence[int], pairs: Iterable[Pair]) -> None:

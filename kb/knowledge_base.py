@@ -11,11 +11,11 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from kb import (
+    forgetting,
     ledger,
     sql_articles,
     sql_counts,
     sql_decisions,
-    sql_feeds,
     verify,
 )
 from kb.answerability import Answerability
@@ -23,15 +23,16 @@ from kb.ask import Asker, Window
 from kb.choices import ChoiceWeights
 from kb.errors import StoreError
 from kb.examine import Examiner, find_copy
+from kb.forgetting import Retell
 from kb.ledger import Learned, Ledger, decisions_of, skipped_article
 from kb.migrations import migrate
 from kb.protocols import Embedder
 from kb.recall import RecallWeights
 from kb.remembering import Remembering
-from kb.reports import StoreCounts, VerifyReport
+from kb.reports import Forgotten, StoreCounts, VerifyReport
 from kb.reread import Rereader
 from kb.shelf import Shelf
-from kb.sql import open_engine, reading, writing
+from kb.sql import empty_journal, open_engine, reading, writing
 from kb.upkeep import Upkeep
 from kb.values import (
     Answer,
@@ -39,9 +40,6 @@ from kb.values import (
     ArticleReport,
     Decision,
     Draft,
-    Entry,
-    Feed,
-    FeedCheck,
     Match,
     NoAnswer,
     Question,
@@ -158,44 +156,6 @@ class KnowledgeBase(Remembering):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # ------------------------------------------------------------------------------------- feeds and entries
-    def subscribe(self, feeds: Sequence[Feed]) -> None:
-        """Add or update subscriptions; writes nothing when nothing changed. A feed that is gone stays gone."""
-        with reading(self._engine, self._place) as connection:
-            if not sql_feeds.needs_subscribing(connection, feeds):
-                return
-        with self._lock, writing(self._engine, self._place) as connection:
-            sql_feeds.subscribe(connection, feeds)
-
-    def reset_feed(self, url: str) -> None:
-        """Forget a feed's failures, its end and its hold."""
-        with self._lock, writing(self._engine, self._place) as connection:
-            sql_feeds.reset(connection, url)
-
-    def record_check(
-        self, feed: Feed, check: FeedCheck, entries: Sequence[Entry], *, now: datetime
-    ) -> int:
-        """Store a check and the entries it brought in one transaction; return how many are new.
-
-        Raises:
-            ValueError: the feed is not subscribed.
-        """
-        with self._lock, writing(self._engine, self._place) as connection:
-            return sql_feeds.record_check(connection, feed, check, entries, now=now)
-
-    def store_article(self, entry_id: str, article: Article) -> bool:
-        """Store an entry's article; False when it is there already, which settles the entry as known."""
-        with self._lock, writing(self._engine, self._place) as connection:
-            is_new = sql_articles.add(connection, article)
-            state = sql_feeds.STORED if is_new else sql_feeds.KNOWN
-            sql_feeds.settle(connection, entry_id, state=state, article_id=article.id)
-            return is_new
-
-    def reject_entry(self, entry_id: str, reason: str, *, retry_at: datetime | None = None) -> None:
-        """Record why an entry led to no article; without `retry_at` for good."""
-        with self._lock, writing(self._engine, self._place) as connection:
-            sql_feeds.reject(connection, entry_id, reason, retry_at=retry_at)
-
     # ------------------------------------------------------------------------------------------------ learning
     def ask_store(
         self,
@@ -296,7 +256,11 @@ class KnowledgeBase(Remembering):
         return decisions_of(rulings, threshold=threshold, model=self._embedder.name)
 
     def _send_to_index(self) -> None:
-        if self._index is not None and self._waiting:
+        if self._waiting:
+            self._send_all_to_index()
+
+    def _send_all_to_index(self) -> None:
+        if self._index is not None:
             self._upkeep.fill(self._index)
             self._waiting = 0
 
@@ -352,6 +316,27 @@ class KnowledgeBase(Remembering):
             self._send_to_index()
             with reading(self._engine, self._place) as connection:
                 return self._asker.nearest(connection, text, window, limit=limit)
+
+    # ---------------------------------------------------------------------------------------------- forgetting
+    def forget(self, article: Article, retell: Retell, *, now: datetime) -> Forgotten:
+        """Take an article out of the store, see `kb.forgetting`: one transaction, then the index follows.
+
+        The articles of the report's `again` are then unlearned. `retell` makes the stories anew.
+
+        Raises:
+            ValueError: no such article is stored.
+        """
+        with self._lock:
+            self._send_all_to_index()
+            with writing(self._engine, self._place) as connection:
+                if sql_articles.get(connection, article.id) is None:
+                    raise ValueError(f"no article {article.id}")
+                gone = forgetting.forget(connection, article, retell, self._experience, now=now)
+            self._shelf.forget()
+            if self._index is not None:
+                self._index.remove(gone.fact_ids)
+            empty_journal(self._engine, self._place)
+            return gone.report
 
     # ------------------------------------------------------------------------------------------------- upkeep
     def verify(self) -> VerifyReport:

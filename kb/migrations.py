@@ -133,6 +133,12 @@ _EXPERIENCE_TABLES = (
     "CREATE INDEX ix_experience_trace_pass_seq ON experience_trace (pass_seq)",
 )
 
+_FORGOTTEN_TABLES = (
+    """CREATE TABLE forgotten (
+        address_id TEXT PRIMARY KEY, article_id TEXT NOT NULL, forgotten_at {datetime} NOT NULL)""",
+    "CREATE INDEX ix_forgotten_article_id ON forgotten (article_id)",
+)
+
 
 def _run(connection: Connection, statements: tuple[str, ...]) -> None:
     spelling = _SPELLINGS[connection.dialect.name]
@@ -152,11 +158,16 @@ def _experience(connection: Connection) -> None:
     _run(connection, _EXPERIENCE_TABLES)
 
 
+def _forgotten(connection: Connection) -> None:
+    _run(connection, _FORGOTTEN_TABLES)
+
+
 MIGRATIONS: tuple[tuple[str, Migration], ...] = (
     ("tables", _first_tables),
     ("full text", sql_lexical.create),
     ("article copies", _copies),
     ("experience", _experience),
+    ("forgotten", _forgotten),
 )
 
 

@@ -1,15 +1,14 @@
 """The knowledge base's experience: what passes over the graph, what it brings to mind, and what it looks like."""
 
-import threading
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
-from kb import sql_articles, sql_experience, sql_facts, sql_meta
-from kb.archive import Archive
+from kb import sql_articles, sql_brought, sql_experience, sql_facts, sql_meta
 from kb.exact import pack, unpack
 from kb.experience import Experience, colour_of, moment, weight
+from kb.intake import Intake
 from kb.protocols import Embedder
 from kb.recall import RecallWeights
 from kb.reports import GraphEdge, GraphNode, Neighbourhood, Slept
@@ -20,7 +19,7 @@ NIGHT = timedelta(hours=24)
 """Least time between two sleeps."""
 
 
-class Remembering(Archive):
+class Remembering(Intake):
     """The part of a knowledge base that keeps and reads its experience graph.
 
     Without `recall` nothing passes over the graph and nothing is taken from it.
@@ -32,7 +31,6 @@ class Remembering(Archive):
         """Keep the graph of this home's rows."""
         super().__init__(engine, str(home))
         self._embedder = embedder
-        self._lock = threading.RLock()  # the shelf and the write path
         self._recall = recall
         self._experience = Experience(embedder.dim)
 
@@ -86,7 +84,7 @@ class Remembering(Archive):
             limit: of the things the so many that stand in most facts.
         """
         with reading(self._engine, self._place) as connection:
-            counts = sql_experience.fact_counts(connection, story_id)
+            counts = sql_brought.fact_counts(connection, story_id)
             ids = sorted(counts, key=lambda node: (-counts[node], node))[:limit]
             rows = sql_experience.nodes(connection, ids)
             edges = sql_experience.strengths(connection, ids)

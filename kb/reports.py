@@ -57,6 +57,21 @@ class StoryNews:
 
 
 @dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What went with a forgotten article, or would go."""
+
+    article_id: str
+    title: str
+    url: str
+    facts: int
+    decisions: int
+    sources: int  # facts of other articles that it stated
+    links: int  # conflicts of its facts
+    again: tuple[tuple[str, datetime], ...]
+    """Articles judged by its facts, which wait to be learned again, with when they were learned, in that order."""
+
+
+@dataclass(frozen=True, slots=True)
 class Slept:
     """What a night's sleep left of the experience graph, and what it dropped."""
 

@@ -3,6 +3,7 @@
 Everything that only SQLite understands stands here and in `sql_lexical.py`.
 """
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ _PRAGMAS = (
     "PRAGMA busy_timeout=5000",
     "PRAGMA synchronous=NORMAL",
     "PRAGMA foreign_keys=ON",
+    "PRAGMA secure_delete=ON",  # what is forgotten is gone from the file, too
     "PRAGMA temp_store=MEMORY",
     "PRAGMA cache_size=-32000",
 )
@@ -75,6 +77,13 @@ def writing(engine: Engine, place: str) -> Iterator[Connection]:
         connection.begin(),
     ):
         yield connection
+
+
+def empty_journal(engine: Engine, place: str) -> None:
+    """Move what stands in the write-ahead log into the database and cut the log, as far as no reader is in the way."""
+    with translated(place), contextlib.closing(engine.raw_connection()) as connection:
+        # By the driver's own cursor: inside a transaction, which the engine would begin, there is no checkpoint.
+        connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
-from sqlmodel import col
 
 from kb.sql import CHUNK, chunks
 from kb.tables import (
@@ -34,8 +33,6 @@ _TRACE = table_of(ExperienceTraceRow)
 _FACT = table_of(FactRow)
 _ARTICLE = table_of(ArticleRow)
 _ENTITY = table_of(ArticleEntityRow)
-
-MAX_STORY_NAMES = 500
 
 Pair = tuple[int, int]
 Ints = npt.NDArray[np.int64]
@@ -125,6 +122,15 @@ def things_of_fact(connection: Connection, fact_seq: int) -> list[str]:
     return list(json.loads(stored)) if stored else []
 
 
+def set_things(connection: Connection, names: Mapping[int, Sequence[str]]) -> None:
+    """Give passages other things, without traces yet; those without any are dropped."""
+    remove_traces(connection, sorted(names))
+    remove_passes(connection, sorted(seq for seq, things in names.items() if not things))
+    for seq, things in names.items():
+        stored = json.dumps(list(things), ensure_ascii=False)
+        connection.execute(update(_PASS).where(_PASS.c.seq == seq).values(things=stored))
+
+
 def old_questions(connection: Connection, before: datetime) -> list[int]:
     """Seqs of the passages of questions that were answered before a moment."""
     query = select(_PASS.c.seq).where(_PASS.c.passed_at < before, _PASS.c.is_question)
@@ -133,9 +139,15 @@ def old_questions(connection: Connection, before: datetime) -> list[int]:
 
 def remove_passes(connection: Connection, seqs: Sequence[int]) -> None:
     """Drop passages and their traces."""
+    remove_traces(connection, seqs)
+    for part in chunks(seqs):
+        connection.execute(delete(_PASS).where(_PASS.c.seq.in_(part)))
+
+
+def remove_traces(connection: Connection, seqs: Sequence[int]) -> None:
+    """Drop the traces of passages."""
     for part in chunks(seqs):
         connection.execute(delete(_TRACE).where(_TRACE.c.pass_seq.in_(part)))
-        connection.execute(delete(_PASS).where(_PASS.c.seq.in_(part)))
 
 
 # ------------------------------------------------------------------------------------------------------- nodes
@@ -348,51 +360,3 @@ def _rows(connection: Connection, query: str, values: tuple[Any, ...]) -> list[A
     cursor = connection.connection.cursor()
     cursor.execute(query, values)
     return list(cursor.fetchall())
-
-
-# ------------------------------------------------------------------------------------------ what facts bring along
-def facts_after(connection: Connection, seq: int, limit: int) -> list[Any]:
-    """Rows of seq, names, vector, recorded_at, article_id, title and story_id of the facts stored after `seq`."""
-    query = (
-        select(
-            _FACT.c.seq,
-            _FACT.c.names,
-            _FACT.c.vector,
-            _FACT.c.recorded_at,
-            _FACT.c.article_id,
-            _ARTICLE.c.title,
-            _ARTICLE.c.story_id,
-        )
-        .join(_ARTICLE, _ARTICLE.c.id == _FACT.c.article_id)
-        .where(col(FactRow.seq) > seq)
-        .order_by(_FACT.c.seq)
-        .limit(limit)
-    )
-    return list(connection.execute(query))
-
-
-def names_of_story(connection: Connection, story_id: str, without: str) -> list[str]:
-    """Names in a story's articles but one, those of the earliest first."""
-    query = (
-        select(_ENTITY.c.name)
-        .join(_ARTICLE, _ARTICLE.c.id == _ENTITY.c.article_id)
-        .where(_ARTICLE.c.story_id == story_id, _ARTICLE.c.id != without)
-        .order_by(_ARTICLE.c.published_at.nulls_last(), _ARTICLE.c.id, _ENTITY.c.position)
-        .limit(MAX_STORY_NAMES)
-    )
-    return list(dict.fromkeys(connection.execute(query).scalars()))
-
-
-def fact_counts(connection: Connection, story_id: str | None) -> dict[int, int]:
-    """Node id -> how many facts name it: those of a story, or all."""
-    if story_id is None:
-        query = select(_NODE.c.id, _NODE.c.fact_count)
-    else:
-        query = (
-            select(_TRACE.c.node, func.count())
-            .join(_PASS, _PASS.c.seq == _TRACE.c.pass_seq)
-            .join(_ARTICLE, _ARTICLE.c.id == _PASS.c.article_id)
-            .where(_ARTICLE.c.story_id == story_id, ~_PASS.c.is_question)
-            .group_by(_TRACE.c.node)
-        )
-    return {int(node): int(count) for node, count in connection.execute(query)}

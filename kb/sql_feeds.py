@@ -1,13 +1,15 @@
 """Feeds, their checks and their entries: every query on the tables `feed` and `entry`."""
 
 import json
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 from sqlmodel import col
 
+from kb import sql_forgotten
 from kb.sql import chunks
 from kb.tables import ArticleRow, EntryRow, FeedRow, table_of
 from kb.values import (
@@ -21,13 +23,28 @@ from kb.values import (
     QueuedEntry,
 )
 
+logger = logging.getLogger(__name__)
+
 QUEUED = "queued"  # waits for its article
 FAILED = "failed"  # waits for another try
 STORED = "stored"  # led to an article
 KNOWN = "known"  # its article had come before
 REJECTED = "rejected"  # given up, with a reason
+FORGOTTEN = "its article was forgotten"  # the reason
 
 _FEED = table_of(FeedRow)
+_EMPTY = {
+    "link": None,
+    "title": "",
+    "content_html": None,
+    "published_at": None,
+    "authors": "[]",
+    "problems": "[]",
+    "state": REJECTED,
+    "retry_at": None,
+    "reason": FORGOTTEN,
+}
+"""An entry of a forgotten article: its id is left, so that it is known when it comes again."""
 _ENTRY = table_of(EntryRow)
 
 
@@ -148,18 +165,31 @@ def _add_entries(connection: Connection, entries: Sequence[Entry]) -> int:
     seen_ids = _present(connection, EntryRow.id, ids)
     seen_links = _present(connection, EntryRow.link, links)
     articles = _articles_by_url(connection, links)
+    forgotten = sql_forgotten.marked(connection, map(_address, entries))
     rows: list[dict[str, Any]] = []
+    kept_out: list[dict[str, Any]] = []
     for entry in entries:
         if entry.id in seen_ids:
             continue
         seen_ids.add(entry.id)
+        if (article_id := forgotten.get(_address(entry))) is not None:
+            logger.info("entry not taken", extra={"entry_id": entry.id, "reason": FORGOTTEN})
+            empty = {"id": entry.id, "feed_url": entry.feed_url, "article_id": article_id}
+            kept_out.append({**empty, **_EMPTY, "attempts": 0})
+            continue
         is_known = entry.link is not None and (entry.link in articles or entry.link in seen_links)
         if entry.link is not None:
             seen_links.add(entry.link)
         rows.append(_entry_row(entry, articles, is_known=is_known))
-    if rows:
-        connection.execute(insert(_ENTRY), rows)
+    for fresh in (rows, kept_out):
+        if fresh:
+            connection.execute(insert(_ENTRY), fresh)
     return len(rows)
+
+
+def _address(entry: Entry) -> str:
+    """What its article is known by: its link, or what stands for one."""
+    return entry.link or f"entry:{entry.id}"
 
 
 def _entry_row(entry: Entry, articles: dict[str, str], *, is_known: bool) -> dict[str, Any]:
@@ -227,6 +257,33 @@ def reject(
     if retry_at is None:
         changes["content_html"] = None
     connection.execute(update(_ENTRY).where(col(EntryRow.id) == entry_id).values(**changes))
+
+
+def empty(connection: Connection, article_id: str, *, entry_id: str | None = None) -> list[str]:
+    """Leave nothing of the entries that led to a forgotten article, and of the one that would, but their ids.
+
+    Returns:
+        the links that they had.
+    """
+    leading = or_(col(EntryRow.article_id) == article_id, col(EntryRow.id) == entry_id)
+    links = connection.execute(select(col(EntryRow.link)).where(leading)).scalars()
+    found = sorted({link for link in links if link is not None})
+    same_link = col(EntryRow.link).in_(found)
+    connection.execute(
+        update(_ENTRY).where(or_(leading, same_link)).values(article_id=article_id, **_EMPTY)
+    )
+    return found
+
+
+def expect_again(connection: Connection, article_id: str) -> int:
+    """Drop what is left of a forgotten article's entries, and have their feeds read anew; return how many feeds."""
+    leading = col(EntryRow.article_id) == article_id, col(EntryRow.reason) == FORGOTTEN
+    query = select(col(EntryRow.feed_url)).where(*leading).distinct()
+    urls = list(connection.execute(query).scalars())
+    connection.execute(delete(_ENTRY).where(*leading))
+    unread = {"etag": None, "last_modified": None, "body_hash": None, "next_check_at": None}
+    connection.execute(update(_FEED).where(col(FeedRow.url).in_(urls)).values(**unread))
+    return len(urls)
 
 
 def rejections(connection: Connection) -> list[tuple[str, int]]:

@@ -68,6 +68,24 @@ def _add(connection: Connection, table: str, rows: Sequence[tuple[int, str]]) ->
         connection.exec_driver_sql(f"INSERT INTO {table} (rowid, terms) VALUES (?, ?)", list(rows))
 
 
+def remove_facts(connection: Connection, facts: Iterable[tuple[int, str, str]]) -> None:
+    """Take out facts given as they were added: what is not quite the same would damage the index."""
+    _remove(connection, "fact_fts", [(seq, " ".join(fact_terms(t, q))) for seq, t, q in facts])
+
+
+def remove_decisions(connection: Connection, sentences: Iterable[tuple[int, str]]) -> None:
+    """Take out decided sentences, given as they were added."""
+    _remove(connection, "decision_fts", [(seq, " ".join(terms(quote))) for seq, quote in sentences])
+
+
+def _remove(connection: Connection, table: str, rows: Sequence[tuple[int, str]]) -> None:
+    if rows:
+        removal = f"INSERT INTO {table} ({table}, rowid, terms) VALUES ('delete', ?, ?)"
+        connection.exec_driver_sql(removal, list(rows))
+        # Until its parts are merged, the index keeps removed words beside the note that they are.
+        connection.exec_driver_sql(f"INSERT INTO {table} ({table}) VALUES ('optimize')")
+
+
 def document_counts(connection: Connection) -> Counter[str]:
     """In how many facts each stem occurs."""
     rows = connection.exec_driver_sql("SELECT term, doc FROM fact_fts_vocabulary")

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from sqlmodel import col
 
 from kb import sql_articles, sql_facts
@@ -49,6 +49,37 @@ def save(connection: Connection, story: Story) -> None:
         connection.execute(insert(_STORY).values(id=story.id, **values))
     else:
         connection.execute(update(_STORY).where(col(StoryRow.id) == story.id).values(**values))
+
+
+def told_by(connection: Connection, article_ids: Sequence[str]) -> list[str]:
+    """Ids of the stories that articles are part of, in the order they were opened."""
+    found: set[str] = set()
+    for part in chunks(article_ids):
+        query = select(_ARTICLE.c.story_id).where(_ARTICLE.c.id.in_(part))
+        found.update(story_id for story_id in connection.execute(query).scalars() if story_id)
+    opened = select(_STORY.c.id).where(_STORY.c.id.in_(found)).order_by(_STORY.c.seq)
+    return list(connection.execute(opened).scalars())
+
+
+def members(connection: Connection, story_id: str) -> list[Article]:
+    """A story's articles in the order in which they were learned."""
+    query = (
+        select(*sql_articles.COLUMNS)
+        .where(_ARTICLE.c.story_id == story_id)
+        .order_by(_ARTICLE.c.learned_at, _ARTICLE.c.published_at.nulls_last(), _ARTICLE.c.id)
+    )
+    return [sql_articles.article(row) for row in connection.execute(query)]
+
+
+def replace(connection: Connection, story_id: str, story: Story | None) -> None:
+    """Put a story in another's place in the list, and its articles into it; with None there is none any more."""
+    if story is None:
+        connection.execute(delete(_STORY).where(_STORY.c.id == story_id))
+        return
+    connection.execute(update(_STORY).where(_STORY.c.id == story_id).values(id=story.id))
+    inside = _ARTICLE.c.story_id == story_id
+    connection.execute(update(_ARTICLE).where(inside).values(story_id=story.id))
+    save(connection, story)
 
 
 def load_all(connection: Connection) -> list[Story]:

@@ -328,6 +328,16 @@ class ExperienceTraceRow(SQLModel, table=True):
     share: float
 
 
+class ForgottenRow(SQLModel, table=True):
+    """An address whose article is not to be stored again; nothing of it is kept but hashes."""
+
+    __tablename__ = "forgotten"
+
+    address_id: str = Field(primary_key=True)  # content_id of the address
+    article_id: str = Field(index=True)
+    forgotten_at: datetime = _utc(nullable=False)
+
+
 def table_of(row: type[SQLModel]) -> Table:
     """The table behind a row class, for queries on columns."""
     table: Table = row.__table__  # type: ignore[attr-defined]  # sqlmodel's stub does not show it

@@ -25,6 +25,7 @@ PROGRAMS = {
     "agent/evaluate_memory.py": {"kb", "model"},
     "agent/evaluate_news.py": {"model"},
     "agent/evaluate_realtimeqa.py": {"kb", "model"},
+    "agent/memory_news.py": {"kb", "model"},
     "agent/memory_sets.py": {"model"},
 }
 """Files that start a package's own programs (train), or measure its parts: they may name its modules."""

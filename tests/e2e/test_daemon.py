@@ -41,6 +41,9 @@ def test_ingest_and_ask_work_while_the_daemon_runs(daemon, tidings, demo_room):
     assert tidings("search", "bridge", "--json").json
     assert tidings("ask", "Who painted the ceiling?", "--json").code == 0
     assert tidings("why", "no-such-fact").code == 2
+    [found] = tidings("search", "bridge", "--limit", "1", "--json").json
+    assert tidings("forget", found["article"]["id"], "--yes", "--json").json["facts"] > 0
+    assert tidings("forget", found["article"]["id"], "--yes").code == 2
     assert daemon.poll() is None
 
 
