@@ -128,7 +128,7 @@ def _day(moment: str | None) -> str:
 
 def show_stories(console: Console, stories: Iterable[dict[str, Any]]) -> None:
     """Stories as a table."""
-    table = Table("from", "to", "articles", "facts", "story", "about", box=None)
+    table = Table("from", "to", "articles", "facts", "story", "about", "id", box=None)
     for story in stories:
         table.add_row(
             Text(_day(story["first_at"])),
@@ -137,6 +137,7 @@ def show_stories(console: Console, stories: Iterable[dict[str, Any]]) -> None:
             str(story["fact_count"]),
             Text(story["label"]),
             Text(", ".join(story["entities"][:4])),
+            Text(story["id"], style="dim"),
         )
     console.print(table)
 
@@ -157,6 +158,47 @@ def show_news(console: Console, news: dict[str, Any]) -> None:
                     style="dim",
                 )
             )
+
+
+def show_timeline(console: Console, timeline: dict[str, Any]) -> None:
+    """A story day by day: what was new, where it stands, and what was said otherwise."""
+    for day in timeline["days"]:
+        outlets = list(dict.fromkeys(article["publisher"] for article in day["articles"]))
+        console.print(Text(day["day"] or "undated", style="bold"), end="")
+        console.print(Text(f"   {len(day['articles'])} articles: {', '.join(outlets)}"))
+        for fact in day["facts"]:
+            console.print(Text(f"  {fact['quote']}"))
+            console.print(Text("      " + _source(fact), style="dim"))
+        if unlisted := day["added"] - len(day["facts"]):
+            console.print(Text(f"  and {unlisted} more new", style="dim"))
+        if day["corroborated"]:
+            console.print(Text(f"  {day['corroborated']} known ones said again", style="dim"))
+        for conflict in day["conflicts"]:
+            console.print(Text(f"  {conflict['question']}", style="bold yellow"))
+            for name in ("older", "newer"):
+                fact = conflict[name]
+                console.print(Text(f"    {name}  {fact['quote']}"))
+                console.print(Text("           " + _source(fact), style="dim"))
+
+
+def show_placements(console: Console, reply: dict[str, Any]) -> None:
+    """Rows of the story log."""
+    if not reply["decisions"]:
+        console.print(Text("Nothing is logged: the story is older than the log."))
+    for decision in reply["decisions"]:
+        console.print(Text(f"{decision['placement']:>8}  ", style="bold"), end="")
+        console.print(Text(decision["title"] or decision["article_id"]))
+        console.print(Text("          because " + _placed_because(decision), style="dim"))
+
+
+def _placed_because(decision: dict[str, Any]) -> str:
+    if decision["nearest_id"] is None:
+        return "no story was near"
+    what = "this story" if decision["placement"] == "joined" else f"story {decision['nearest_id']}"
+    return (
+        f"{what} was likeliest of {decision['candidates']}, "
+        f"probability {decision['probability']:.2f}, threshold {decision['threshold']:.2f}"
+    )
 
 
 def show_feeds(console: Console, health: dict[str, Any]) -> None:

@@ -20,8 +20,18 @@ from agent.phrasing import phrase_answer
 from agent.progress import Progress, SilentProgress
 from agent.questions import parse_question
 from agent.settings import Settings
-from agent.views import JSON, answer_view, as_json, choice_view, fact_view, match_view
-from kb import Answer, Feed, FeedState, KnowledgeBase, StoryNews
+from agent.views import (
+    JSON,
+    answer_view,
+    as_fields,
+    as_json,
+    choice_view,
+    day_view,
+    fact_view,
+    match_view,
+    news_view,
+)
+from kb import Answer, Feed, FeedState, KnowledgeBase
 
 logger = logging.getLogger(__name__)
 
@@ -170,7 +180,15 @@ class Service:
         """What was learned since a moment, by story."""
         since = self._since(arguments) or parse_since("1d", now=self._collector.clock())
         news = self.kb.whats_new(since, limit=_limit(arguments))
-        return {"since": since.isoformat(), "stories": [_news_view(item) for item in news]}
+        return {"since": since.isoformat(), "stories": [news_view(item) for item in news]}
+
+    def timeline(self, arguments: Arguments, _progress: Progress) -> JSON:
+        """What a story brought, day by day; `limit` facts of each day."""
+        story_id = self._story(arguments)
+        days = self.kb.story_timeline(
+            story_id, as_of=_as_of(arguments), facts_each=_limit(arguments, 5)
+        )
+        return {"story": story_id, "days": [day_view(day) for day in days]}
 
     # ------------------------------------------------------------------------------------------- explaining
     def feeds(self, arguments: Arguments, _progress: Progress) -> JSON:
@@ -199,6 +217,24 @@ class Service:
         """Why a text is not in the store as a fact of its own: the decisions about sentences like it."""
         text = _required(arguments, "text")
         return {"text": text, "decisions": as_json(self.kb.decisions_like(text, _limit(arguments)))}
+
+    def why_story(self, arguments: Arguments, _progress: Progress) -> JSON:
+        """Why each article of a story stands in it: the decisions that opened it and let it grow."""
+        story_id = self._story(arguments)
+        titles = {article.id: article.title for article in self.kb.story_articles(story_id)}
+        return {
+            "story": story_id,
+            "decisions": [
+                {**as_fields(decision), "title": titles.get(decision.article_id, "")}
+                for decision in self.kb.story_decisions(story_id)
+            ],
+        }
+
+    def _story(self, arguments: Arguments) -> str:
+        story_id = _required(arguments, "story")
+        if not self.kb.has_story(story_id):
+            raise ConfigError(f"no story {story_id!r} in this store")
+        return story_id
 
     def export_decisions(self, _arguments: Arguments, _progress: Progress) -> JSON:
         """Every decision, ordered; nothing in it depends on the clock or the machine."""
@@ -312,16 +348,6 @@ def _as_of(arguments: Arguments) -> datetime | None:
 
 
 # ---------------------------------------------------------------------------------------------- shapes
-def _news_view(news: StoryNews) -> JSON:
-    return {
-        "story": as_json(news.story),
-        "facts": [fact_view(fact) for fact in news.facts],
-        "added": news.added,
-        "corroborated": news.corroborated,
-        "conflicting": news.conflicting,
-    }
-
-
 def _feed_view(state: FeedState, now: datetime) -> JSON:
     last = state.last_entry_at
     return {
@@ -357,9 +383,11 @@ COMMANDS: Mapping[str, _Command] = {
     "search": _command(Service.search, "text", "as_of", "limit", "publisher", "since"),
     "topics": _command(Service.topics, "since", "as_of", "limit"),
     "whats-new": _command(Service.whats_new, "since", "limit"),
+    "timeline": _command(Service.timeline, "story", "as_of", "limit"),
     "feeds": _command(Service.feeds, "reset"),
     "why": _command(Service.why, "fact"),
     "why-not": _command(Service.why_not, "text", "limit"),
+    "why-story": _command(Service.why_story, "story"),
     "graph": _command(Service.graph, "story", "form", "limit"),
     "export-decisions": _command(Service.export_decisions),
     "verify": _command(Service.verify),

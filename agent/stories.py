@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from agent.word_sets import word_set
-from kb import Article, Story, StoryProfile, Topics, content_id
+from kb import Article, Placement, Story, StoryDecision, StoryProfile, Topics, content_id
 
 MAX_TERMS = 200
 SHORTLIST = 12
@@ -57,9 +57,13 @@ class StoryChoice:
     """The story as it is with the article in it."""
 
     story: Story
-    is_new: bool
-    similarity: float
-    """Probability that the article and the nearest story are one; 0 without a candidate."""
+    decision: StoryDecision
+    """What goes into the story log."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the article opened it."""
+        return self.decision.placement is Placement.OPENED
 
 
 def assign_story(
@@ -74,25 +78,34 @@ def assign_story(
         candidates: stories it may join; their order does not matter.
     """
     profile = article_profile(article, topics, vector)
-    best: tuple[float, Story] | None = None
-    for story, features in match_features(profile, candidates):
-        similarity = probability(features)
-        if best is None or (similarity, story.id) > (best[0], best[1].id):
-            best = similarity, story
-    if best is not None and best[0] >= THRESHOLD:
-        old = best[1]
-        merged = merge(old.profile, profile)
-        return StoryChoice(Story(old.id, old.label, merged), is_new=False, similarity=best[0])
-    story = Story(content_id("story", article.id), story_label(article, topics), profile)
-    return StoryChoice(story, is_new=True, similarity=best[0] if best else 0.0)
+    likely = [
+        (probability(features), story) for story, features in match_features(profile, candidates)
+    ]
+    chance, nearest = max(likely, key=lambda pair: (pair[0], pair[1].id), default=(0.0, None))
+    if nearest is not None and chance >= THRESHOLD:
+        placement = Placement.JOINED
+        story = Story(nearest.id, nearest.label, merge(nearest.profile, profile))
+    else:
+        placement = Placement.OPENED
+        story = Story(content_id("story", article.id), story_label(article, topics), profile)
+    decision = StoryDecision(
+        article_id=article.id,
+        story_id=story.id,
+        placement=placement,
+        nearest_id=None if nearest is None else nearest.id,
+        probability=chance,
+        threshold=THRESHOLD,
+        candidates=len(candidates),
+    )
+    return StoryChoice(story, decision)
 
 
 def article_profile(
     article: Article, topics: Topics, vector: npt.NDArray[np.float32]
 ) -> StoryProfile:
     """What clustering knows of one article: its terms as a unit vector, names marked with "@"."""
-    words = Counter(_words(f"{article.title}\n{article.text[:TEXT_CHARS]}"))
-    in_title = set(_words(article.title))
+    words = Counter(story_words(f"{article.title}\n{article.text[:TEXT_CHARS]}"))
+    in_title = set(story_words(article.title))
     terms = {
         word: (1 + math.log(count)) * (TITLE_WEIGHT if word in in_title else 1.0)
         for word, count in words.items()
@@ -197,7 +210,8 @@ def story_label(article: Article, topics: Topics) -> str:
     return label[: MAX_LABEL_CHARS - 1].rsplit(" ", 1)[0].rstrip(" ,;:-–—") + "…"
 
 
-def _words(text: str) -> list[str]:
+def story_words(text: str) -> list[str]:
+    """The words that tell stories apart: lower-cased, without possessives, commonplaces and newsroom talk."""
     words = (
         match[0].lower().replace("’", "'").removesuffix("'s") for match in _WORD.finditer(text)
     )

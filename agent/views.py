@@ -4,8 +4,12 @@ import dataclasses
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
+from typing import TYPE_CHECKING
 
-from kb import Answer, Fact, Match, NoAnswer, RankedChoice
+from kb import Answer, Article, Fact, Match, NoAnswer, RankedChoice, StoryNews, TimelineDay
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
 
@@ -15,9 +19,7 @@ SCORE_DIGITS = 4
 def as_json(value: object) -> JSON:
     """Turn dataclasses, tuples, enums and datetimes into what `json.dumps` takes; times as ISO 8601 in UTC."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.name: as_json(getattr(value, field.name)) for field in dataclasses.fields(value)
-        }
+        return as_fields(value)
     if isinstance(value, Mapping):
         return {str(key): as_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -29,6 +31,11 @@ def as_json(value: object) -> JSON:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     return str(value)
+
+
+def as_fields(value: "DataclassInstance") -> dict[str, JSON]:
+    """The fields of a dataclass, as plain JSON."""
+    return {field.name: as_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
 
 
 def answer_view(reply: Answer | NoAnswer) -> dict[str, JSON]:
@@ -69,7 +76,6 @@ def match_view(match: Match) -> JSON:
 
 def fact_view(fact: Fact) -> dict[str, JSON]:
     """A fact with its source and its two clocks."""
-    article = fact.article
     return {
         "id": fact.id,
         "quote": fact.evidence.quote,
@@ -81,11 +87,46 @@ def fact_view(fact: Fact) -> dict[str, JSON]:
         "superseded_by": fact.superseded_by,
         "publishers": list(fact.publishers),
         "copies": fact.copies,
-        "article": {
-            "id": article.id,
-            "title": article.title,
-            "url": article.url,
-            "published_at": as_json(article.published_at),
-            "publisher": article.publisher,
-        },
+        "article": article_view(fact.article),
+    }
+
+
+def news_view(news: StoryNews) -> JSON:
+    """What one story brought."""
+    return {
+        "story": as_json(news.story),
+        "facts": [fact_view(fact) for fact in news.facts],
+        "added": news.added,
+        "corroborated": news.corroborated,
+        "conflicting": news.conflicting,
+    }
+
+
+def day_view(day: TimelineDay) -> JSON:
+    """One day of a story's timeline."""
+    return {
+        "day": None if day.day is None else day.day.isoformat(),
+        "articles": [article_view(article) for article in day.articles],
+        "facts": [fact_view(fact) for fact in day.facts],
+        "added": day.added,
+        "corroborated": day.corroborated,
+        "conflicts": [
+            {
+                "question": one.question,
+                "older": fact_view(one.older),
+                "newer": fact_view(one.newer),
+            }
+            for one in day.conflicts
+        ],
+    }
+
+
+def article_view(article: Article) -> dict[str, JSON]:
+    """What names an article: everything but its text."""
+    return {
+        "id": article.id,
+        "title": article.title,
+        "url": article.url,
+        "published_at": as_json(article.published_at),
+        "publisher": article.publisher,
     }

@@ -10,6 +10,7 @@ from kb.lock import HomeLock
 from kb.protocols import Embedder, FloatArray
 from kb.recall import RecallWeights
 from kb.reports import (
+    Disagreement,
     FactSource,
     GraphEdge,
     GraphNode,
@@ -18,6 +19,7 @@ from kb.reports import (
     StoreCounts,
     StoryNews,
     StorySummary,
+    TimelineDay,
     VerifyReport,
 )
 from kb.reread import Rereader, RereadWeights
@@ -41,11 +43,13 @@ from kb.values import (
     FullText,
     Match,
     NoAnswer,
+    Placement,
     Question,
     QueuedEntry,
     RankedChoice,
     Scores,
     Story,
+    StoryDecision,
     StoryProfile,
     Topics,
     Verdict,
@@ -63,6 +67,7 @@ __all__ = [
     "CheckOutcome",
     "ChoiceWeights",
     "Decision",
+    "Disagreement",
     "Draft",
     "Embedder",
     "Entity",
@@ -87,6 +92,7 @@ __all__ = [
     "Neighbourhood",
     "NoAnswer",
     "Passage",
+    "Placement",
     "Question",
     "QueuedEntry",
     "RankedChoice",
@@ -99,9 +105,11 @@ __all__ = [
     "StoreCounts",
     "StoreError",
     "Story",
+    "StoryDecision",
     "StoryNews",
     "StoryProfile",
     "StorySummary",
+    "TimelineDay",
     "Topics",
     "Verdict",
     "VerifyReport",
