@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from agent import story_comparators
-from agent.ingest import StoryShelf, place_article
-from agent.ingest import Reading
+from agent.ingest import Reading, StoryShelf, place_article
 from agent.progress import Progress
 from agent.story_metrics import DIGITS, bootstrap_difference, clustering_scores
 from agent.story_stream import SPLIT, Stream, read_stream
 from agent.topics import find_topics
 from kb import Article, Story
+from model import DataError
 
 SET = "stream"
 
@@ -93,6 +93,8 @@ def place_stream(
 
 def _comparators(stream: Stream) -> list[tuple[str, dict[str, str], dict[str, Any]]]:
     early = stream.before(SPLIT)
+    if not early.gold:
+        raise DataError(f"no labelled article before {SPLIT:%Y-%m-%d} to tune comparators on")
     chosen = story_comparators.tuned(
         early.articles, lambda found: clustering_scores(early.gold, found)["bcubed_f1"]
     )

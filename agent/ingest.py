@@ -21,7 +21,16 @@ from agent.questions import draft_facts
 from agent.rewording import QuestionWriter, reword_questions
 from agent.stories import StoryChoice, assign_story
 from agent.topics import find_topics
-from kb import Article, ArticleReport, Embedder, FeedState, KnowledgeBase, Story, Topics
+from kb import (
+    Article,
+    ArticleReport,
+    Embedder,
+    FeedState,
+    FloatArray,
+    KnowledgeBase,
+    Story,
+    Topics,
+)
 from model import Tagger
 
 logger = logging.getLogger(__name__)
@@ -134,9 +143,13 @@ def place_article(
     article: Article, topics: Topics, embedder: Embedder, shelf: "StoryShelf"
 ) -> StoryChoice:
     """Choose the article's story among those on the shelf, or a new one; the shelf stays as it is."""
-    vector = embedder.embed([f"{article.title}\n{article.text[:LEAD_CHARS]}"])[0]
     candidates = shelf.candidates(article.published_at)
-    return assign_story(article, topics, np.asarray(vector), candidates)
+    return assign_story(article, topics, story_vector(article, embedder), candidates)
+
+
+def story_vector(article: Article, embedder: Embedder) -> FloatArray:
+    """Of the title and the lead, of unit length."""
+    return np.asarray(embedder.embed([f"{article.title}\n{article.text[:LEAD_CHARS]}"])[0])
 
 
 class OpenStories(Protocol):

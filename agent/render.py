@@ -187,14 +187,14 @@ def show_placements(console: Console, reply: dict[str, Any]) -> None:
         console.print(Text("Nothing is logged: the story is older than the log."))
     for decision in reply["decisions"]:
         console.print(Text(f"{decision['placement']:>8}  ", style="bold"), end="")
-        console.print(Text(decision["title"] or decision["article_id"]))
+        console.print(Text(decision["title"] or decision["article"]))
         console.print(Text("          because " + _placed_because(decision), style="dim"))
 
 
 def _placed_because(decision: dict[str, Any]) -> str:
-    if decision["nearest_id"] is None:
+    if decision["nearest"] is None:
         return "no story was near"
-    what = "this story" if decision["placement"] == "joined" else f"story {decision['nearest_id']}"
+    what = "this story" if decision["placement"] == "joined" else f"story {decision['nearest']}"
     return (
         f"{what} was likeliest of {decision['candidates']}, "
         f"probability {decision['probability']:.2f}, threshold {decision['threshold']:.2f}"

@@ -23,13 +23,13 @@ from agent.settings import Settings
 from agent.views import (
     JSON,
     answer_view,
-    as_fields,
     as_json,
     choice_view,
     day_view,
     fact_view,
     match_view,
     news_view,
+    placement_view,
 )
 from kb import Answer, Feed, FeedState, KnowledgeBase
 
@@ -221,11 +221,11 @@ class Service:
     def why_story(self, arguments: Arguments, _progress: Progress) -> JSON:
         """Why each article of a story stands in it: the decisions that opened it and let it grow."""
         story_id = self._story(arguments)
-        titles = {article.id: article.title for article in self.kb.story_articles(story_id)}
+        articles = {article.id: article for article in self.kb.story_articles(story_id)}
         return {
             "story": story_id,
             "decisions": [
-                {**as_fields(decision), "title": titles.get(decision.article_id, "")}
+                placement_view(decision, articles.get(decision.article_id))
                 for decision in self.kb.story_decisions(story_id)
             ],
         }

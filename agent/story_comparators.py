@@ -69,9 +69,7 @@ def tuned(articles: Sequence[Article], score: Callable[[dict[str, str]], float])
 
 def cluster(articles: Sequence[Article], chosen: Tfidf) -> dict[str, str]:
     """Article id -> story id, articles being in time order."""
-    pairs = tfidf_pairs(
-        articles, text_chars=chosen.text_chars, title_weight=chosen.title_weight
-    )
+    pairs = tfidf_pairs(articles, text_chars=chosen.text_chars, title_weight=chosen.title_weight)
     return _named(articles, _one_pass(pairs, chosen))
 
 
@@ -80,9 +78,7 @@ def alone(articles: Sequence[Article]) -> dict[str, str]:
     return {article.id: article.id for article in articles}
 
 
-def tfidf_pairs(
-    articles: Sequence[Article], *, text_chars: int, title_weight: float
-) -> Pairs:
+def tfidf_pairs(articles: Sequence[Article], *, text_chars: int, title_weight: float) -> Pairs:
     """Cosines of every article with those of the days before it.
 
     Raises:

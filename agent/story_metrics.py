@@ -1,7 +1,8 @@
 """How well found stories agree with those that people put together. Pure.
 
-B-cubed (Bagga and Baldwin, 1998) looks at each article: the share of its found story that belongs with it, and the share
-of its real story that was found. Pairwise scores look at all pairs of articles: those in one story in truth, and as found.
+B-cubed (Bagga and Baldwin, 1998) looks at each article: the share of its found story that belongs with it, and the
+share of its real story that was found. Pairwise scores look at all pairs of articles: those in one story in truth, and
+as found.
 """
 
 from collections import Counter
@@ -73,15 +74,15 @@ def bootstrap_difference(
     random = np.random.default_rng(seed)
     differences = []
     for _ in range(DRAWS):
-        times = np.bincount(random.integers(len(stories), size=len(stories)), minlength=len(stories))
+        times = np.bincount(
+            random.integers(len(stories), size=len(stories)), minlength=len(stories)
+        )
         first, second = (_f1(*(times @ one).tolist()) for one in sums)
         differences.append(first - second)
     return [round(float(edge), DIGITS) for edge in np.quantile(differences, (0.025, 0.975))]
 
 
-def _sums(
-    of: npt.NDArray[np.int64], stories: int, each: BCubed
-) -> npt.NDArray[np.float64]:
+def _sums(of: npt.NDArray[np.int64], stories: int, each: BCubed) -> npt.NDArray[np.float64]:
     """(stories, 3): precision, recall and number of the articles of each story."""
     weights = (each.precision, each.recall, np.ones(len(of)))
     return np.stack([np.bincount(of, one, minlength=stories) for one in weights], axis=1)

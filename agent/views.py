@@ -4,12 +4,18 @@ import dataclasses
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING
 
-from kb import Answer, Article, Fact, Match, NoAnswer, RankedChoice, StoryNews, TimelineDay
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from kb import (
+    Answer,
+    Article,
+    Fact,
+    Match,
+    NoAnswer,
+    RankedChoice,
+    StoryDecision,
+    StoryNews,
+    TimelineDay,
+)
 
 JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
 
@@ -19,7 +25,9 @@ SCORE_DIGITS = 4
 def as_json(value: object) -> JSON:
     """Turn dataclasses, tuples, enums and datetimes into what `json.dumps` takes; times as ISO 8601 in UTC."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return as_fields(value)
+        return {
+            field.name: as_json(getattr(value, field.name)) for field in dataclasses.fields(value)
+        }
     if isinstance(value, Mapping):
         return {str(key): as_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -31,11 +39,6 @@ def as_json(value: object) -> JSON:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     return str(value)
-
-
-def as_fields(value: "DataclassInstance") -> dict[str, JSON]:
-    """The fields of a dataclass, as plain JSON."""
-    return {field.name: as_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
 
 
 def answer_view(reply: Answer | NoAnswer) -> dict[str, JSON]:
@@ -129,4 +132,18 @@ def article_view(article: Article) -> dict[str, JSON]:
         "url": article.url,
         "published_at": as_json(article.published_at),
         "publisher": article.publisher,
+    }
+
+
+def placement_view(decision: StoryDecision, article: Article | None) -> JSON:
+    """A row of the story log, with the title of the article that it is about."""
+    return {
+        "article": decision.article_id,
+        "title": "" if article is None else article.title,
+        "story": decision.story_id,
+        "placement": decision.placement.value,
+        "nearest": decision.nearest_id,
+        "probability": round(decision.probability, SCORE_DIGITS),
+        "threshold": decision.threshold,
+        "candidates": decision.candidates,
     }

@@ -81,14 +81,13 @@ def _foremost(rows: Sequence[Any], limit: int) -> list[str]:
 
 
 def _confirmed(connection: Connection, story_id: str, as_of: datetime | None) -> Counter[Day]:
-    """Day -> how often the story's articles said again what was known; copies are not counted."""
+    """Day -> how often the story's articles said again what was known."""
     query = (
         select(_SOURCE.c.published_at)
         .join(_ARTICLE, _ARTICLE.c.id == _SOURCE.c.article_id)
         .join(_FACT, _FACT.c.id == _SOURCE.c.fact_id)
         .where(
             _ARTICLE.c.story_id == story_id,
-            _SOURCE.c.is_copy.is_(False),
             _FACT.c.article_id != _SOURCE.c.article_id,
             *sql_stories.out_by(as_of),
         )
