@@ -266,12 +266,15 @@ def export(
     decisions: Annotated[
         bool, typer.Option("--decisions", help="The decision log, one JSON line a decision.")
     ] = False,
+    stories: Annotated[
+        bool, typer.Option("--stories", help="The story log, one JSON line an article.")
+    ] = False,
 ) -> None:
     """Write stored rows to stdout as JSON lines."""
-    if not decisions:
-        raise ConfigError("export: say what to export: --decisions")
-    for decision in context.obj.call("export-decisions", {}):
-        print(json.dumps(decision, ensure_ascii=False, sort_keys=True))
+    if decisions == stories:
+        raise ConfigError("export: say what to export: --decisions or --stories")
+    for row in context.obj.call("export-decisions" if decisions else "export-stories", {}):
+        print(json.dumps(row, ensure_ascii=False, sort_keys=True))
 
 
 @app.command()

@@ -27,6 +27,7 @@ from agent.views import (
     choice_view,
     day_view,
     fact_view,
+    feed_view,
     match_view,
     news_view,
     placement_view,
@@ -198,7 +199,7 @@ class Service:
             self.kb.reset_feed(reset)
         now = self._collector.clock()
         return {
-            "feeds": [_feed_view(state, now) for state in self.kb.feed_states()],
+            "feeds": [feed_view(state, now) for state in self.kb.feed_states()],
             "rejections": [
                 {"reason": reason, "entries": count} for reason, count in self.kb.rejections()
             ],
@@ -239,6 +240,10 @@ class Service:
     def export_decisions(self, _arguments: Arguments, _progress: Progress) -> JSON:
         """Every decision, ordered; nothing in it depends on the clock or the machine."""
         return [as_json(decision) for decision in self.kb.export_decisions()]
+
+    def export_stories(self, _arguments: Arguments, _progress: Progress) -> JSON:
+        """The story log, in the order in which it was written; replayed, it gives the same stories."""
+        return [as_json(decision) for decision in self.kb.export_story_decisions()]
 
     def graph(self, arguments: Arguments, _progress: Progress) -> JSON:
         """The experience graph, or the part of a story, as GraphML or as a drawing."""
@@ -347,26 +352,6 @@ def _as_of(arguments: Arguments) -> datetime | None:
     return None if text is None else parse_as_of(text)
 
 
-# ---------------------------------------------------------------------------------------------- shapes
-def _feed_view(state: FeedState, now: datetime) -> JSON:
-    last = state.last_entry_at
-    return {
-        "title": state.feed.title,
-        "url": state.feed.url,
-        "current_url": state.current_url,
-        "tags": list(state.feed.tags),
-        "status": state.status.value,
-        "last_checked_at": as_json(state.last_checked_at),
-        "last_success_at": as_json(state.last_success_at),
-        "next_check_at": as_json(state.next_check_at),
-        "hold_until": as_json(state.hold_until),
-        "errors_in_a_row": state.error_count,
-        "last_error": state.last_error,
-        "entries": state.entry_count,
-        "silent_days": None if last is None else (now - last).days,
-    }
-
-
 @dataclass(frozen=True, slots=True)
 class _Command:
     run: Callable[[Service, Arguments, Progress], JSON]
@@ -390,6 +375,7 @@ COMMANDS: Mapping[str, _Command] = {
     "why-story": _command(Service.why_story, "story"),
     "graph": _command(Service.graph, "story", "form", "limit"),
     "export-decisions": _command(Service.export_decisions),
+    "export-stories": _command(Service.export_stories),
     "verify": _command(Service.verify),
     "reindex": _command(Service.reindex),
     "doctor": _command(Service.doctor),

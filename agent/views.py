@@ -9,6 +9,7 @@ from kb import (
     Answer,
     Article,
     Fact,
+    FeedState,
     Match,
     NoAnswer,
     RankedChoice,
@@ -146,4 +147,24 @@ def placement_view(decision: StoryDecision, article: Article | None) -> JSON:
         "probability": round(decision.probability, SCORE_DIGITS),
         "threshold": decision.threshold,
         "candidates": decision.candidates,
+    }
+
+
+def feed_view(state: FeedState, now: datetime) -> JSON:
+    """The health of a subscription."""
+    last = state.last_entry_at
+    return {
+        "title": state.feed.title,
+        "url": state.feed.url,
+        "current_url": state.current_url,
+        "tags": list(state.feed.tags),
+        "status": state.status.value,
+        "last_checked_at": as_json(state.last_checked_at),
+        "last_success_at": as_json(state.last_success_at),
+        "next_check_at": as_json(state.next_check_at),
+        "hold_until": as_json(state.hold_until),
+        "errors_in_a_row": state.error_count,
+        "last_error": state.last_error,
+        "entries": state.entry_count,
+        "silent_days": None if last is None else (now - last).days,
     }

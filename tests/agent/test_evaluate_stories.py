@@ -21,8 +21,8 @@ EVENTS = {
         "Engineer Maria Lindqvist declared the steel cables of the Karlsund Bridge in Stockholm safe.",
     ),
     "vote": (
-        "Voters in Portugal gave the Orange Party of Rui Tavares 112 seats in parliament in Lisbon.",
-        "Rui Tavares and his Orange Party won 112 seats in the parliament of Portugal in Lisbon.",
+        "Voters in Portugal gave the Orange Party of Rui Tavares 112 seats, steel workers among them.",
+        "Rui Tavares and his Orange Party won 112 seats in Portugal; Stockholm sent observers.",
     ),
     "": (
         "A ferry sank off the coast of Chile near Valdivia; all passengers were rescued by fishermen.",
@@ -35,7 +35,7 @@ def rows():
     for months in (-100, 3):
         for number, (story, texts) in enumerate(EVENTS.items()):
             for hour, text in enumerate(texts):
-                at = SPLIT + timedelta(days=months + 10 * number, hours=9 + hour)
+                at = SPLIT + timedelta(days=months + 2 * number, hours=9 + hour)
                 yield {
                     "url": f"https://news.invalid/{months}/{number}/{hour}",
                     "title": " ".join(text.split()[:7]),

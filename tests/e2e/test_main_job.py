@@ -74,6 +74,7 @@ def test_every_reading_command_answers_in_json(tidings, demo_room):
     assert timeline["days"][0]["facts"]
     decisions = tidings("why-story", story, "--json").json["decisions"]
     assert decisions[0]["placement"] == "opened"
+    assert story in tidings("export", "--stories").out
     assert tidings("whats-new", "--since", "1d", "--json").json["stories"]
     assert all(feed["status"] == "ok" for feed in tidings("feeds", "--json").json["feeds"])
     assert tidings("reindex", "--json").json["indexed"] > 0
