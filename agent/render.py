@@ -165,20 +165,27 @@ def show_timeline(console: Console, timeline: dict[str, Any]) -> None:
     for day in timeline["days"]:
         outlets = list(dict.fromkeys(article["publisher"] for article in day["articles"]))
         console.print(Text(day["day"] or "undated", style="bold"), end="")
-        console.print(Text(f"   {len(day['articles'])} articles: {', '.join(outlets)}"))
+        console.print(Text(f"   {', '.join(outlets)}"))
         for fact in day["facts"]:
-            console.print(Text(f"  {fact['quote']}"))
-            console.print(Text("      " + _source(fact), style="dim"))
-        if unlisted := day["added"] - len(day["facts"]):
-            console.print(Text(f"  and {unlisted} more new", style="dim"))
-        if day["corroborated"]:
-            console.print(Text(f"  {day['corroborated']} known ones said again", style="dim"))
+            _show_fact(console, fact)
+        unlisted = day["added"] - len(day["facts"])
+        if unlisted or day["corroborated"]:
+            rest = f"  ({unlisted} more new, {day['corroborated']} corroborated)"
+            console.print(Text(rest, style="dim"))
         for conflict in day["conflicts"]:
-            console.print(Text(f"  {conflict['question']}", style="bold yellow"))
-            for name in ("older", "newer"):
-                fact = conflict[name]
-                console.print(Text(f"    {name}  {fact['quote']}"))
-                console.print(Text("           " + _source(fact), style="dim"))
+            console.print(
+                Text(f"  Another word on it: {conflict['question']}", style="bold yellow")
+            )
+            _show_fact(console, conflict["older"])
+            _show_fact(console, conflict["newer"])
+
+
+def _show_fact(console: Console, fact: dict[str, Any]) -> None:
+    line = Text("  ")
+    line.append(fact["id"], style="dim")
+    line.append(f"  {fact['quote']}")
+    console.print(line)
+    console.print(Text("      " + _source(fact), style="dim"))
 
 
 def show_placements(console: Console, reply: dict[str, Any]) -> None:

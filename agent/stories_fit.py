@@ -1,8 +1,8 @@
 """Fit the decision "same story?" on articles that people put into stories, before the months that are reported.
 
-Run `python -m agent.stories_fit --data DIR`. Weights are fitted against the stories as people have them, the threshold
-is the one whose stories of the same months are best. The coefficients printed are copied into `agent.stories` by hand;
-nothing is read at run time.
+Run `python -m agent.stories_fit --data DIR`. Weights are fitted against the stories as people have them, and every
+threshold is tried on the same months. What is printed is copied into `agent.stories` by hand; nothing is read at run
+time.
 """
 
 import argparse
@@ -121,19 +121,17 @@ def cluster(read: Sequence[Read], fitted: Fitted, threshold: float) -> dict[str,
 
 
 def fit(stream: Stream, read: Sequence[Read]) -> dict[str, object]:
-    """Fit on all that is labelled in a stream, and choose the threshold there."""
+    """Fit on all that is labelled in a stream, and try the thresholds there."""
     rows, labels = training_pairs(read, stream.gold)
     fitted = fit_logistic(rows, labels)
     scores = {
         threshold: clustering_scores(stream.gold, cluster(read, fitted, threshold))
         for threshold in THRESHOLDS
     }
-    threshold = max(scores, key=lambda one: scores[one]["bcubed_f1"])
     return {
         "features": stories.FEATURE_NAMES,
         "coefficients": [round(float(weight), 3) for weight in fitted.coefficients],
         "bias": round(fitted.bias, 3),
-        "threshold": threshold,
         "pairs": len(rows),
         "articles": len(read),
         "labelled": len(stream.gold),

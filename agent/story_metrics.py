@@ -8,6 +8,7 @@ as found.
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,7 +59,8 @@ def clustering_scores(gold: Clustering, found: Clustering) -> dict[str, float]:
 
 def pairwise_f1(gold: Clustering, found: Clustering) -> float:
     """F1 of the pairs of articles that share a story; 1 when there are none and none were found."""
-    of_gold, of_found, of_both = map(_pairs, _sizes(gold, found))
+    gold_sizes, found_sizes, both_sizes = _sizes(gold, found)
+    of_gold, of_found, of_both = _pairs(gold_sizes), _pairs(found_sizes), _pairs(both_sizes)
     if of_gold == of_found == 0:
         return 1.0
     return 2 * of_both / (of_gold + of_found)
@@ -103,5 +105,5 @@ def _sizes(
     )
 
 
-def _pairs(sizes: Mapping[object, int]) -> int:
+def _pairs(sizes: Counter[Any]) -> int:
     return sum(size * (size - 1) // 2 for size in sizes.values())

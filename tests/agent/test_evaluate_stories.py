@@ -9,10 +9,12 @@ import pytest
 from agent.evaluate_stories import evaluate_stories, place_stream
 from agent.judgement import load_judgement
 from agent.progress import SilentProgress
+from agent.replay import learn_replayed
 from agent.settings import load_settings
 from agent.stories_fit import fit, read_articles
 from agent.story_comparators import LINKS, Tfidf, cluster, tuned
 from agent.story_stream import SPLIT, read_stream
+from kb import Answerability, KnowledgeBase
 from model import DataError
 
 EVENTS = {
@@ -95,6 +97,18 @@ def test_the_same_stream_gives_the_same_stories(data, reading):
     first = place_stream(articles, reading, SilentProgress())
     assert first == place_stream(articles, reading, SilentProgress())
     assert list(first) == [article.id for article in articles]
+
+
+def test_the_suite_finds_the_stories_that_the_store_keeps_and_logs(data, reading, tmp_path):
+    articles = read_stream(data, None).articles
+    home = tmp_path / "home"
+    with KnowledgeBase.open(home, reading.embedder, Answerability.default()) as kb:
+        reports = learn_replayed(kb, reading, articles, now=SPLIT)
+        logged = {
+            decision.article_id: decision.story_id for decision in kb.export_story_decisions()
+        }
+    assert logged == {report.article_id: report.story_id for report in reports}
+    assert logged == place_stream(articles, reading, SilentProgress())
 
 
 def test_tfidf_puts_equal_words_together_within_its_days(data):
