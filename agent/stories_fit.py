@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -120,7 +121,7 @@ def cluster(read: Sequence[Read], fitted: Fitted, threshold: float) -> dict[str,
     return found
 
 
-def fit(stream: Stream, read: Sequence[Read]) -> dict[str, object]:
+def fit(stream: Stream, read: Sequence[Read]) -> dict[str, Any]:
     """Fit on all that is labelled in a stream, and try the thresholds there."""
     rows, labels = training_pairs(read, stream.gold)
     fitted = fit_logistic(rows, labels)

@@ -140,7 +140,7 @@ def _one_pass(pairs: Pairs, chosen: Tfidf) -> Integers:
         near, total = number, 0.0
         if len(earlier):
             near_stories, place = np.unique(story[earlier], return_inverse=True)
-            totals = np.bincount(place, cosines)
+            totals = np.bincount(place, cosines).astype(np.float64)
             scores = _linked(chosen.link, totals, size[near_stories], squared[near_stories])
             if chosen.link == "max":
                 np.maximum.at(scores, place, cosines)

@@ -30,7 +30,7 @@ def place(kb, newsroom):
 
 def replayed(decisions):
     """Article id -> story id, as the log alone has it."""
-    found = {}
+    found: dict[str, str] = {}
     for decision in decisions:
         if decision.placement is Placement.JOINED:
             assert decision.story_id in found.values()
