@@ -177,6 +177,19 @@ def whats_new(
     )
 
 
+@app.command()
+def timeline(
+    context: typer.Context,
+    story: Annotated[str, typer.Argument(help="A story's id, as topics lists it.")],
+    as_of: AsOf = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Facts of a day.")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Show how a story unfolded: what was new each day, with sources, and what was said otherwise."""
+    arguments = {"story": story, "as_of": as_of, "limit": limit}
+    _show(context.obj.call("timeline", arguments), as_json, render.show_timeline)
+
+
 app.command()(cli_first_run.start)
 app.command()(cli_first_run.demo)
 
@@ -221,6 +234,16 @@ def why_not(
         as_json,
         lambda console, reply: render.show_decisions(console, reply["decisions"]),
     )
+
+
+@app.command("why-story")
+def why_story(
+    context: typer.Context,
+    story: Annotated[str, typer.Argument(help="A story's id, as topics lists it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Explain why each article of a story stands in it."""
+    _show(context.obj.call("why-story", {"story": story}), as_json, render.show_placements)
 
 
 @app.command()
@@ -268,12 +291,15 @@ def export(
     decisions: Annotated[
         bool, typer.Option("--decisions", help="The decision log, one JSON line a decision.")
     ] = False,
+    stories: Annotated[
+        bool, typer.Option("--stories", help="The story log, one JSON line an article.")
+    ] = False,
 ) -> None:
     """Write stored rows to stdout as JSON lines."""
-    if not decisions:
-        raise ConfigError("export: say what to export: --decisions")
-    for decision in context.obj.call("export-decisions", {}):
-        print(json.dumps(decision, ensure_ascii=False, sort_keys=True))
+    if decisions == stories:
+        raise ConfigError("export: say what to export: --decisions or --stories")
+    for row in context.obj.call("export-decisions" if decisions else "export-stories", {}):
+        print(json.dumps(row, ensure_ascii=False, sort_keys=True))
 
 
 @app.command()

@@ -53,8 +53,8 @@ def evaluate(
         str,
         typer.Argument(
             help=(
-                "sts, classification, retrieval, codesearch, reader, tagging, lm, realtimeqa, novelty "
-                "or memory"
+                "sts, classification, retrieval, codesearch, reader, tagging, lm, realtimeqa, novelty, "
+                "memory or stories"
             )
         ),
     ],
@@ -80,7 +80,10 @@ def evaluate(
         int | None,
         typer.Option(
             min=2,
-            help="Of novelty and lm: at most so many articles; of memory: questions of a set.",
+            help=(
+                "Of novelty and lm: at most so many articles; of memory: questions of a set; of stories: "
+                "articles on each side of the split."
+            ),
         ),
     ] = None,
 ) -> None:

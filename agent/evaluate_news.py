@@ -13,6 +13,7 @@ from typing import Any
 from agent.evaluate_memory import evaluate_memory
 from agent.evaluate_novelty import evaluate_novelty
 from agent.evaluate_realtimeqa import evaluate_realtimeqa
+from agent.evaluate_stories import evaluate_stories
 from agent.judgement import Judgement, load_judgement
 from agent.progress import Progress
 from agent.quiz import Weeks
@@ -29,7 +30,7 @@ class NewsOptions:
     weeks: Weeks
     """Of `realtimeqa`."""
     limit: int | None
-    """Articles learned by `novelty`, questions of each set of `memory`."""
+    """Articles that `novelty` learns, or `stories` reads on each side of its split; questions of a set of `memory`."""
     work: Path
     """Folder for what a killed run of `realtimeqa` goes on from."""
 
@@ -62,8 +63,21 @@ def _memory(data: Path, judgement: Judgement, options: NewsOptions, progress: Pr
     )
 
 
+def _stories(data: Path, judgement: Judgement, options: NewsOptions, progress: Progress) -> Any:
+    return evaluate_stories(
+        data, judgement.reading, compare=options.compare, limit=options.limit, progress=progress
+    )
+
+
 NEWS_SUITES: Mapping[str, Callable[[Path, Judgement, NewsOptions, Progress], Any]] = (
-    MappingProxyType({"realtimeqa": _realtimeqa, "novelty": _novelty, "memory": _memory})
+    MappingProxyType(
+        {
+            "realtimeqa": _realtimeqa,
+            "novelty": _novelty,
+            "memory": _memory,
+            "stories": _stories,
+        }
+    )
 )
 
 

@@ -125,7 +125,7 @@ def read_newsroom(
     """
     folder = data / FOLDER if (data / FOLDER).is_dir() else data
     rows = {
-        article.url: (article, story) for article, story in _stream_rows(folder / STREAM) if story
+        article.url: (article, story) for article, story in stream_rows(folder / STREAM) if story
     }
     sizes = Counter(story for _, story in rows.values())
     listed = [story for story in _listed_stories(folder / STORIES) if sizes[story] > 1]
@@ -148,7 +148,12 @@ def _spread(stories: Sequence[str], sizes: Mapping[str, int], limit: int) -> lis
     return [stories[0]]
 
 
-def _stream_rows(path: Path) -> Iterator[tuple[Article, str]]:
+def stream_rows(path: Path) -> Iterator[tuple[Article, str]]:
+    """The dated articles of the stream with the story that people put each into, "" for none.
+
+    Raises:
+        DataError: the file is missing or broken.
+    """
     for row in _read_rows(path):
         try:
             if row["published"] and str(row["body"]).strip():

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import reduce
 
-from agent.ingest import Reading, StoryShelf, lead_vector, learn_article
+from agent.ingest import OpenStories, Reading, StoryShelf, learn_article, story_vector
 from agent.stories import article_profile, merge, story_id, story_label
 from kb import Article, Embedder, Forgotten, KnowledgeBase, Story, Topics
 
@@ -19,7 +19,7 @@ def forget_article(
 
     Killed in between, the next ingest learns what is left to learn.
     """
-    report = kb.forget(article, lambda told: retell(told, reading.embedder), now=now)
+    report = kb.forget(article, lambda told: retell(told, kb, reading.embedder), now=now)
     logger.info(
         "article forgotten",
         extra={
@@ -36,10 +36,14 @@ def forget_article(
     return report
 
 
-def retell(told: Sequence[tuple[Article, Topics]], embedder: Embedder) -> Story:
-    """The story that articles make in this order, as if each had joined it."""
+def retell(told: Sequence[tuple[Article, Topics]], kb: OpenStories, embedder: Embedder) -> Story:
+    """The story that articles make in this order, as if each had joined it; words weigh by the stories of now."""
+    shelf = StoryShelf(kb, [article for article, _ in told])
     profiles = [
-        article_profile(article, topics, lead_vector(article, embedder)) for article, topics in told
+        article_profile(
+            article, story_vector(article, embedder), shelf.candidates(article.published_at)
+        )
+        for article, _ in told
     ]
     opener, topics = told[0]
     return Story(story_id(opener), story_label(opener, topics), reduce(merge, profiles))

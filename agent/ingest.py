@@ -11,17 +11,26 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from agent.collect import Collector, FeedTally, check_feeds, collect_articles
 from agent.progress import Progress
 from agent.questions import draft_facts
 from agent.rewording import QuestionWriter, reword_questions
-from agent.stories import assign_story
+from agent.stories import StoryChoice, assign_story
 from agent.topics import find_topics
-from kb import Article, ArticleReport, Embedder, FeedState, KnowledgeBase, Story
+from kb import (
+    Article,
+    ArticleReport,
+    Embedder,
+    FeedState,
+    FloatArray,
+    KnowledgeBase,
+    Story,
+    Topics,
+)
 from model import Tagger
 
 logger = logging.getLogger(__name__)
@@ -117,28 +126,48 @@ def learn_article(
     drafts = draft_facts(article, mentions)
     if reading.writer is not None:
         drafts = reword_questions(drafts, reading.writer)
-    vector = lead_vector(article, reading.embedder)
-    candidates = shelf.candidates(article.published_at)
-    choice = assign_story(article, mentions.topics, vector, candidates)
-    report = kb.learn(article, drafts, topics=mentions.topics, story=choice.story, now=now)
+    choice = place_article(article, mentions.topics, reading.embedder, shelf)
+    report = kb.learn(
+        article,
+        drafts,
+        topics=mentions.topics,
+        story=choice.story,
+        placed=choice.decision,
+        now=now,
+    )
     shelf.keep(choice.story)
     return report
 
 
-def lead_vector(article: Article, embedder: Embedder) -> npt.NDArray[np.float32]:
-    """The article's own vector, of unit length: of its title and how it begins."""
+def place_article(
+    article: Article, topics: Topics, embedder: Embedder, shelf: "StoryShelf"
+) -> StoryChoice:
+    """Choose the article's story among those on the shelf, or a new one; the shelf stays as it is."""
+    candidates = shelf.candidates(article.published_at)
+    return assign_story(article, topics, story_vector(article, embedder), candidates)
+
+
+def story_vector(article: Article, embedder: Embedder) -> FloatArray:
+    """Of the title and the lead, of unit length."""
     return np.asarray(embedder.embed([f"{article.title}\n{article.text[:LEAD_CHARS]}"])[0])
+
+
+class OpenStories(Protocol):
+    """Whoever knows the stories: the knowledge base."""
+
+    def open_stories(self, since: datetime | None = None) -> list[Story]:
+        """Stories that may still grow: those active since then and the newest undated ones."""
 
 
 class StoryShelf:
     """The stories that articles of one run may join, as the store has them, kept at hand."""
 
-    def __init__(self, kb: KnowledgeBase, articles: Sequence[Article]) -> None:
-        self._kb = kb
+    def __init__(self, store: OpenStories, articles: Sequence[Article]) -> None:
+        self._store = store
         self._stories: dict[str, Story] = {}
         dates = [article.published_at for article in articles if article.published_at]
         if dates:
-            for story in kb.open_stories(min(dates) - STORY_WINDOW):
+            for story in store.open_stories(min(dates) - STORY_WINDOW):
                 self.keep(story)
 
     def keep(self, story: Story) -> None:
@@ -148,7 +177,7 @@ class StoryShelf:
     def candidates(self, published_at: datetime | None) -> list[Story]:
         """The stories near a date, latest first; for an undated article the latest of all, as the store has them."""
         if published_at is None:
-            return self._kb.open_stories(None)[:MAX_CANDIDATES]
+            return self._store.open_stories(None)[:MAX_CANDIDATES]
         near = [story for story in self._stories.values() if _is_near(story, published_at)]
         near.sort(key=_latest_first)
         return near[:MAX_CANDIDATES]

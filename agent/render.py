@@ -128,7 +128,7 @@ def _day(moment: str | None) -> str:
 
 def show_stories(console: Console, stories: Iterable[dict[str, Any]]) -> None:
     """Stories as a table."""
-    table = Table("from", "to", "articles", "facts", "story", "about", box=None)
+    table = Table("from", "to", "articles", "facts", "story", "about", "id", box=None)
     for story in stories:
         table.add_row(
             Text(_day(story["first_at"])),
@@ -137,6 +137,7 @@ def show_stories(console: Console, stories: Iterable[dict[str, Any]]) -> None:
             str(story["fact_count"]),
             Text(story["label"]),
             Text(", ".join(story["entities"][:4])),
+            Text(story["id"], style="dim"),
         )
     console.print(table)
 
@@ -157,6 +158,54 @@ def show_news(console: Console, news: dict[str, Any]) -> None:
                     style="dim",
                 )
             )
+
+
+def show_timeline(console: Console, timeline: dict[str, Any]) -> None:
+    """A story day by day: what was new, where it stands, and what was said otherwise."""
+    for day in timeline["days"]:
+        outlets = list(dict.fromkeys(article["publisher"] for article in day["articles"]))
+        console.print(Text(day["day"] or "undated", style="bold"), end="")
+        console.print(Text(f"   {', '.join(outlets)}"))
+        for fact in day["facts"]:
+            _show_fact(console, fact)
+        unlisted = day["added"] - len(day["facts"])
+        if unlisted or day["corroborated"]:
+            rest = f"  ({unlisted} more new, {day['corroborated']} corroborated)"
+            console.print(Text(rest, style="dim"))
+        for conflict in day["conflicts"]:
+            console.print(
+                Text(f"  Another word on it: {conflict['question']}", style="bold yellow")
+            )
+            _show_fact(console, conflict["older"])
+            _show_fact(console, conflict["newer"])
+
+
+def _show_fact(console: Console, fact: dict[str, Any]) -> None:
+    line = Text("  ")
+    line.append(fact["id"], style="dim")
+    line.append(f"  {fact['quote']}")
+    console.print(line)
+    console.print(Text("      " + _source(fact), style="dim"))
+
+
+def show_placements(console: Console, reply: dict[str, Any]) -> None:
+    """Rows of the story log."""
+    if not reply["decisions"]:
+        console.print(Text("Nothing is logged: the story is older than the log."))
+    for decision in reply["decisions"]:
+        console.print(Text(f"{decision['placement']:>8}  ", style="bold"), end="")
+        console.print(Text(decision["title"] or decision["article"]))
+        console.print(Text("          because " + _placed_because(decision), style="dim"))
+
+
+def _placed_because(decision: dict[str, Any]) -> str:
+    if decision["nearest"] is None:
+        return "no story was near"
+    what = "this story" if decision["placement"] == "joined" else f"story {decision['nearest']}"
+    return (
+        f"{what} was likeliest of {decision['candidates']}, "
+        f"probability {decision['probability']:.2f}, threshold {decision['threshold']:.2f}"
+    )
 
 
 def show_feeds(console: Console, health: dict[str, Any]) -> None:

@@ -32,8 +32,19 @@ from agent.phrasing import phrase_answer
 from agent.progress import Progress, SilentProgress
 from agent.questions import parse_question
 from agent.settings import Settings
-from agent.views import JSON, answer_view, as_json, choice_view, fact_view, match_view
-from kb import Answer, Feed, FeedState, KnowledgeBase, StoryNews
+from agent.views import (
+    JSON,
+    answer_view,
+    as_json,
+    choice_view,
+    day_view,
+    fact_view,
+    feed_view,
+    match_view,
+    news_view,
+    placement_view,
+)
+from kb import Answer, Feed, FeedState, KnowledgeBase
 
 logger = logging.getLogger(__name__)
 
@@ -176,7 +187,15 @@ class Service:
         """What was learned since a moment, by story."""
         since = self._since(arguments) or parse_since("1d", now=self._collector.clock())
         news = self.kb.whats_new(since, limit=limit_of(arguments))
-        return {"since": since.isoformat(), "stories": [_news_view(item) for item in news]}
+        return {"since": since.isoformat(), "stories": [news_view(item) for item in news]}
+
+    def timeline(self, arguments: Arguments, _progress: Progress) -> JSON:
+        """What a story brought, day by day; `limit` facts of each day."""
+        story_id = self._story(arguments)
+        days = self.kb.story_timeline(
+            story_id, as_of=moment_of(arguments), facts_each=limit_of(arguments, 5)
+        )
+        return {"story": story_id, "days": [day_view(day) for day in days]}
 
     # ------------------------------------------------------------------------------------------- explaining
     def feeds(self, arguments: Arguments, _progress: Progress) -> JSON:
@@ -186,7 +205,7 @@ class Service:
             self.kb.reset_feed(reset)
         now = self._collector.clock()
         return {
-            "feeds": [_feed_view(state, now) for state in self.kb.feed_states()],
+            "feeds": [feed_view(state, now) for state in self.kb.feed_states()],
             "rejections": [
                 {"reason": reason, "entries": count} for reason, count in self.kb.rejections()
             ],
@@ -209,9 +228,31 @@ class Service:
             "decisions": as_json(self.kb.decisions_like(text, limit_of(arguments))),
         }
 
+    def why_story(self, arguments: Arguments, _progress: Progress) -> JSON:
+        """Why each article of a story stands in it: the decisions that opened it and let it grow."""
+        story_id = self._story(arguments)
+        articles = {article.id: article for article in self.kb.story_articles(story_id)}
+        return {
+            "story": story_id,
+            "decisions": [
+                placement_view(decision, articles.get(decision.article_id))
+                for decision in self.kb.story_decisions(story_id)
+            ],
+        }
+
+    def _story(self, arguments: Arguments) -> str:
+        story_id = required_text(arguments, "story")
+        if not self.kb.has_story(story_id):
+            raise ConfigError(f"no story {story_id!r} in this store")
+        return story_id
+
     def export_decisions(self, _arguments: Arguments, _progress: Progress) -> JSON:
         """Every decision, ordered; nothing in it depends on the clock or the machine."""
         return [as_json(decision) for decision in self.kb.export_decisions()]
+
+    def export_stories(self, _arguments: Arguments, _progress: Progress) -> JSON:
+        """The story log, in the order in which it was written; replayed, it gives the same stories."""
+        return [as_json(decision) for decision in self.kb.export_story_decisions()]
 
     def graph(self, arguments: Arguments, _progress: Progress) -> JSON:
         """The experience graph, or the part of a story, as GraphML or as a drawing."""
@@ -297,36 +338,6 @@ class _Steps:
         self._done = done
 
 
-# ---------------------------------------------------------------------------------------------- shapes
-def _news_view(news: StoryNews) -> JSON:
-    return {
-        "story": as_json(news.story),
-        "facts": [fact_view(fact) for fact in news.facts],
-        "added": news.added,
-        "corroborated": news.corroborated,
-        "conflicting": news.conflicting,
-    }
-
-
-def _feed_view(state: FeedState, now: datetime) -> JSON:
-    last = state.last_entry_at
-    return {
-        "title": state.feed.title,
-        "url": state.feed.url,
-        "current_url": state.current_url,
-        "tags": list(state.feed.tags),
-        "status": state.status.value,
-        "last_checked_at": as_json(state.last_checked_at),
-        "last_success_at": as_json(state.last_success_at),
-        "next_check_at": as_json(state.next_check_at),
-        "hold_until": as_json(state.hold_until),
-        "errors_in_a_row": state.error_count,
-        "last_error": state.last_error,
-        "entries": state.entry_count,
-        "silent_days": None if last is None else (now - last).days,
-    }
-
-
 @dataclass(frozen=True, slots=True)
 class _Command:
     run: Callable[[Service, Arguments, Progress], JSON]
@@ -343,12 +354,15 @@ COMMANDS: Mapping[str, _Command] = {
     "search": _command(Service.search, "text", "as_of", "limit", "publisher", "since"),
     "topics": _command(Service.topics, "since", "as_of", "limit"),
     "whats-new": _command(Service.whats_new, "since", "limit"),
+    "timeline": _command(Service.timeline, "story", "as_of", "limit"),
     "feeds": _command(Service.feeds, "reset"),
     "why": _command(Service.why, "fact"),
     "why-not": _command(Service.why_not, "text", "limit"),
+    "why-story": _command(Service.why_story, "story"),
     "graph": _command(Service.graph, "story", "form", "limit"),
     "export-decisions": _command(Service.export_decisions),
     "forget": _command(Service.forget, "article", "preview", "undo"),
+    "export-stories": _command(Service.export_stories),
     "verify": _command(Service.verify),
     "reindex": _command(Service.reindex),
     "doctor": _command(Service.doctor),

@@ -1,15 +1,15 @@
 """Decide which story an article tells: one that is open, or a new one.
 
-One pass, in the order of the articles. An article is compared with each open story by the rarity-weighted words and
-names they share, and with the nearest few by the encoder's vectors and their distance in time; a logistic combination,
-fitted on stories that people put together, says whether they are one. Pure: the same article and candidates give the
-same choice.
+One pass, in the order of the articles. Words count by how few of the open stories hold them, so that what everybody
+writes about these days tells little. The stories that share most are compared by the mean cosine of the article's words
+with those of theirs, by the encoder's vectors and by the days between; a logistic combination, fitted on stories that
+people put together, says whether they are one. Pure: the same article and candidates give the same choice.
 """
 
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,26 +17,25 @@ import numpy as np
 import numpy.typing as npt
 
 from agent.word_sets import word_set
-from kb import Article, Story, StoryProfile, Topics, content_id
+from kb import Article, Placement, Story, StoryDecision, StoryProfile, Topics, content_id
 
-MAX_TERMS = 200
+MAX_TERMS = 300
+"""Of a story; the lightest beyond it are forgotten."""
 SHORTLIST = 12
 TEXT_CHARS = 2500
-TITLE_WEIGHT = 2.0
-ENTITY_WEIGHT = 1.5
-PHRASE_WEIGHT = 1.0
-FADE_HOURS = 72.0
+TITLE_WEIGHT = 3.0
+FADE_DAYS = 1.5
 MAX_LABEL_CHARS = 90
-MIN_CANDIDATE_WEIGHT = 20.0
-"""Candidates that rarity is reckoned with at least, so that the first few stories do not make every word rare."""
+MIN_CANDIDATES = 20
+"""Rarity is reckoned with as many candidates at least, so that the first few stories do not make every word rare."""
 
-BIAS = -10.966
-COEFFICIENTS = (7.934, 0.085, 3.978, 4.764, 5.57, -2.393)
+BIAS = -9.582
+COEFFICIENTS = (13.713, 3.768, 4.854)
 """Weights of `match_features`, fitted by `agent.stories_fit`."""
-THRESHOLD = 0.35
-"""Least probability with which an article joins a story."""
+THRESHOLD = 0.55
+"""Least probability with which an article joins a story: the middle of where all do equally well."""
 
-FEATURE_NAMES = ("cosine", "shared names", "shared words", "vector cosine", "time", "size")
+FEATURE_NAMES = ("words", "vector", "days")
 
 _WORD = re.compile(r"[^\W\d_][\w'’-]+|\d[\d.,]*\d")
 _STOP = word_set(
@@ -57,9 +56,13 @@ class StoryChoice:
     """The story as it is with the article in it."""
 
     story: Story
-    is_new: bool
-    similarity: float
-    """Probability that the article and the nearest story are one; 0 without a candidate."""
+    decision: StoryDecision
+    """What goes into the story log."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the article opened it."""
+        return self.decision.placement is Placement.OPENED
 
 
 def assign_story(
@@ -73,18 +76,27 @@ def assign_story(
         vector: of unit length, by the encoder.
         candidates: stories it may join; their order does not matter.
     """
-    profile = article_profile(article, topics, vector)
-    best: tuple[float, Story] | None = None
-    for story, features in match_features(profile, candidates):
-        similarity = probability(features)
-        if best is None or (similarity, story.id) > (best[0], best[1].id):
-            best = similarity, story
-    if best is not None and best[0] >= THRESHOLD:
-        old = best[1]
-        merged = merge(old.profile, profile)
-        return StoryChoice(Story(old.id, old.label, merged), is_new=False, similarity=best[0])
-    story = Story(story_id(article), story_label(article, topics), profile)
-    return StoryChoice(story, is_new=True, similarity=best[0] if best else 0.0)
+    profile = article_profile(article, vector, candidates)
+    likely = [
+        (probability(features), story) for story, features in match_features(profile, candidates)
+    ]
+    chance, nearest = max(likely, key=lambda pair: (pair[0], pair[1].id), default=(0.0, None))
+    if nearest is not None and chance >= THRESHOLD:
+        placement = Placement.JOINED
+        story = Story(nearest.id, nearest.label, merge(nearest.profile, profile))
+    else:
+        placement = Placement.OPENED
+        story = Story(story_id(article), story_label(article, topics), profile)
+    decision = StoryDecision(
+        article_id=article.id,
+        story_id=story.id,
+        placement=placement,
+        nearest_id=None if nearest is None else nearest.id,
+        probability=chance,
+        threshold=THRESHOLD,
+        candidates=len(candidates),
+    )
+    return StoryChoice(story, decision)
 
 
 def story_id(opener: Article) -> str:
@@ -93,27 +105,35 @@ def story_id(opener: Article) -> str:
 
 
 def article_profile(
-    article: Article, topics: Topics, vector: npt.NDArray[np.float32]
+    article: Article, vector: npt.NDArray[np.float32], candidates: Sequence[Story]
 ) -> StoryProfile:
-    """What clustering knows of one article: its terms as a unit vector, names marked with "@"."""
-    words = Counter(_words(f"{article.title}\n{article.text[:TEXT_CHARS]}"))
-    in_title = set(_words(article.title))
-    terms = {
-        word: (1 + math.log(count)) * (TITLE_WEIGHT if word in in_title else 1.0)
-        for word, count in words.items()
+    """What clustering knows of one article among the stories that are open.
+
+    Its words are a unit vector, in which one weighs more the fewer candidates hold it.
+    """
+    counts = Counter(story_words(f"{article.title}\n{article.text[:TEXT_CHARS]}"))
+    title = set(story_words(article.title))
+    rarity = _rarity(counts.keys(), candidates)
+    weights = {
+        word: (1 + math.log(count)) * (TITLE_WEIGHT if word in title else 1.0) * rarity[word]
+        for word, count in counts.items()
     }
-    for entity in topics.entities:
-        terms[f"@{entity.name.lower()}"] = ENTITY_WEIGHT * (1 + math.log(entity.count))
-    for phrase in topics.key_phrases:
-        if " " in phrase:
-            terms[phrase] = PHRASE_WEIGHT
     return StoryProfile(
-        _unit(_top(terms)),
+        _top(_unit(weights)),
         tuple(float(x) for x in vector),
         article.published_at,
         article.published_at,
         1,
     )
+
+
+def _rarity(words: Set[str], candidates: Sequence[Story]) -> dict[str, float]:
+    """How much a word tells: the logarithm of the candidates to one that holds it."""
+    spread: Counter[str] = Counter()
+    for story in candidates:
+        spread.update(words & story.profile.terms.keys())
+    total = max(len(candidates), MIN_CANDIDATES)
+    return {word: math.log((total + 1.0) / (spread[word] + 0.5)) for word in words}
 
 
 def merge(old: StoryProfile, new: StoryProfile) -> StoryProfile:
@@ -138,50 +158,42 @@ def match_features(
     profile: StoryProfile, candidates: Sequence[Story]
 ) -> list[tuple[Story, tuple[float, ...]]]:
     """The few candidates that share most with an article, each with the features the decision is made of."""
-    shared = [profile.terms.keys() & story.profile.terms.keys() for story in candidates]
-    spread: Counter[str] = Counter()
-    for terms in shared:
-        spread.update(terms)
-    total = max(float(len(candidates)), MIN_CANDIDATE_WEIGHT)
-    rarity = {term: math.log((total + 1.0) / (spread[term] + 0.5)) for term in profile.terms}
-    weights = _unit({term: weight * rarity[term] for term, weight in profile.terms.items()})
-    scored = []
-    for story, terms in zip(candidates, shared, strict=True):
-        if terms:
-            theirs = story.profile.terms
-            # An exact sum: a rounded one depends on the order, and sets have none.
-            dot = math.fsum([weights[term] * theirs[term] for term in terms])
-            scored.append((dot / math.hypot(*theirs.values()), story, terms))
-    scored.sort(key=lambda entry: (-entry[0], entry[1].id))
-    names = {term: weight for term, weight in weights.items() if term.startswith("@")}
-    words = {term: weight for term, weight in weights.items() if not term.startswith("@")}
+    scored = [
+        (cosine, story)
+        for story in candidates
+        if (cosine := mean_cosine(profile.terms, story.profile)) > 0
+    ]
+    scored.sort(key=lambda pair: (-pair[0], pair[1].id))
     return [
         (
             story,
             (
                 cosine,
-                _share(names, terms),
-                _share(words, terms),
                 _cosine(profile.vector, story.profile.vector),
                 closeness(profile.first_at, story.profile),
-                math.log(story.profile.article_count),
             ),
         )
-        for cosine, story, terms in scored[:SHORTLIST]
+        for cosine, story in scored[:SHORTLIST]
     ]
 
 
+def mean_cosine(words: Mapping[str, float], story: StoryProfile) -> float:
+    """Mean cosine of an article's words, a unit vector, with those of the articles of a story."""
+    shared = words.keys() & story.terms.keys()
+    # An exact sum: a rounded one depends on the order, and sets have none.
+    return math.fsum([words[word] * story.terms[word] for word in shared]) / story.article_count
+
+
 def closeness(moment: datetime | None, story: StoryProfile) -> float:
-    """1 within the story's life, falling with a Gaussian of the hours outside it; 1 when a date is missing."""
+    """1 on the days of the story's life, falling with a Gaussian of those outside it; 1 when a date is missing.
+
+    The time of day does not count: it says when an outlet publishes.
+    """
     if moment is None or story.first_at is None or story.last_at is None:
         return 1.0
-    gap = (
-        max(
-            (story.first_at - moment).total_seconds(), (moment - story.last_at).total_seconds(), 0.0
-        )
-        / 3600
-    )
-    return math.exp(-0.5 * (gap / FADE_HOURS) ** 2)
+    day = moment.date()
+    gap = max((story.first_at.date() - day).days, (day - story.last_at.date()).days, 0)
+    return math.exp(-0.5 * (gap / FADE_DAYS) ** 2)
 
 
 def probability(features: Sequence[float]) -> float:
@@ -202,7 +214,8 @@ def story_label(article: Article, topics: Topics) -> str:
     return label[: MAX_LABEL_CHARS - 1].rsplit(" ", 1)[0].rstrip(" ,;:-–—") + "…"
 
 
-def _words(text: str) -> list[str]:
+def story_words(text: str) -> list[str]:
+    """The words that tell stories apart: lower-cased, without possessives, commonplaces and newsroom talk."""
     words = (
         match[0].lower().replace("’", "'").removesuffix("'s") for match in _WORD.finditer(text)
     )
@@ -217,12 +230,6 @@ def _top(terms: Mapping[str, float]) -> dict[str, float]:
 def _unit(terms: Mapping[str, float]) -> dict[str, float]:
     length = math.hypot(*terms.values()) or 1.0
     return {term: weight / length for term, weight in terms.items()}
-
-
-def _share(weights: Mapping[str, float], shared: set[str]) -> float:
-    total = math.fsum(weights.values())
-    common = math.fsum([weights[term] for term in shared if term in weights])
-    return common / total if total else 0.0
 
 
 def _cosine(a: Sequence[float], b: Sequence[float]) -> float:

@@ -5,7 +5,18 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
 
-from kb import Answer, Fact, Match, NoAnswer, RankedChoice
+from kb import (
+    Answer,
+    Article,
+    Fact,
+    FeedState,
+    Match,
+    NoAnswer,
+    RankedChoice,
+    StoryDecision,
+    StoryNews,
+    TimelineDay,
+)
 
 JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
 
@@ -69,7 +80,6 @@ def match_view(match: Match) -> JSON:
 
 def fact_view(fact: Fact) -> dict[str, JSON]:
     """A fact with its source and its two clocks."""
-    article = fact.article
     return {
         "id": fact.id,
         "quote": fact.evidence.quote,
@@ -81,11 +91,80 @@ def fact_view(fact: Fact) -> dict[str, JSON]:
         "superseded_by": fact.superseded_by,
         "publishers": list(fact.publishers),
         "copies": fact.copies,
-        "article": {
-            "id": article.id,
-            "title": article.title,
-            "url": article.url,
-            "published_at": as_json(article.published_at),
-            "publisher": article.publisher,
-        },
+        "article": article_view(fact.article),
+    }
+
+
+def news_view(news: StoryNews) -> JSON:
+    """What one story brought."""
+    return {
+        "story": as_json(news.story),
+        "facts": [fact_view(fact) for fact in news.facts],
+        "added": news.added,
+        "corroborated": news.corroborated,
+        "conflicting": news.conflicting,
+    }
+
+
+def day_view(day: TimelineDay) -> JSON:
+    """One day of a story's timeline."""
+    return {
+        "day": None if day.day is None else day.day.isoformat(),
+        "articles": [article_view(article) for article in day.articles],
+        "facts": [fact_view(fact) for fact in day.facts],
+        "added": day.added,
+        "corroborated": day.corroborated,
+        "conflicts": [
+            {
+                "question": one.question,
+                "older": fact_view(one.older),
+                "newer": fact_view(one.newer),
+            }
+            for one in day.conflicts
+        ],
+    }
+
+
+def article_view(article: Article) -> dict[str, JSON]:
+    """What names an article: everything but its text."""
+    return {
+        "id": article.id,
+        "title": article.title,
+        "url": article.url,
+        "published_at": as_json(article.published_at),
+        "publisher": article.publisher,
+    }
+
+
+def placement_view(decision: StoryDecision, article: Article | None) -> JSON:
+    """A row of the story log, with the title of the article that it is about."""
+    return {
+        "article": decision.article_id,
+        "title": "" if article is None else article.title,
+        "story": decision.story_id,
+        "placement": decision.placement.value,
+        "nearest": decision.nearest_id,
+        "probability": round(decision.probability, SCORE_DIGITS),
+        "threshold": decision.threshold,
+        "candidates": decision.candidates,
+    }
+
+
+def feed_view(state: FeedState, now: datetime) -> JSON:
+    """The health of a subscription."""
+    last = state.last_entry_at
+    return {
+        "title": state.feed.title,
+        "url": state.feed.url,
+        "current_url": state.current_url,
+        "tags": list(state.feed.tags),
+        "status": state.status.value,
+        "last_checked_at": as_json(state.last_checked_at),
+        "last_success_at": as_json(state.last_success_at),
+        "next_check_at": as_json(state.next_check_at),
+        "hold_until": as_json(state.hold_until),
+        "errors_in_a_row": state.error_count,
+        "last_error": state.last_error,
+        "entries": state.entry_count,
+        "silent_days": None if last is None else (now - last).days,
     }

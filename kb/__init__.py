@@ -10,6 +10,7 @@ from kb.lock import HomeLock
 from kb.protocols import Embedder, FloatArray
 from kb.recall import RecallWeights
 from kb.reports import (
+    Disagreement,
     FactSource,
     Forgotten,
     GraphEdge,
@@ -19,6 +20,7 @@ from kb.reports import (
     StoreCounts,
     StoryNews,
     StorySummary,
+    TimelineDay,
     VerifyReport,
 )
 from kb.reread import Rereader, RereadWeights
@@ -42,11 +44,13 @@ from kb.values import (
     FullText,
     Match,
     NoAnswer,
+    Placement,
     Question,
     QueuedEntry,
     RankedChoice,
     Scores,
     Story,
+    StoryDecision,
     StoryProfile,
     Topics,
     Verdict,
@@ -64,6 +68,7 @@ __all__ = [
     "CheckOutcome",
     "ChoiceWeights",
     "Decision",
+    "Disagreement",
     "Draft",
     "Embedder",
     "Entity",
@@ -89,6 +94,7 @@ __all__ = [
     "Neighbourhood",
     "NoAnswer",
     "Passage",
+    "Placement",
     "Question",
     "QueuedEntry",
     "RankedChoice",
@@ -101,9 +107,11 @@ __all__ = [
     "StoreCounts",
     "StoreError",
     "Story",
+    "StoryDecision",
     "StoryNews",
     "StoryProfile",
     "StorySummary",
+    "TimelineDay",
     "Topics",
     "Verdict",
     "VerifyReport",

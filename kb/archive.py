@@ -14,10 +14,12 @@ from kb import (
     sql_forgotten,
     sql_removal,
     sql_stories,
+    sql_story_log,
+    sql_timeline,
 )
-from kb.reports import FactSource, Forgotten, StoryNews, StorySummary
+from kb.reports import FactSource, Forgotten, StoryNews, StorySummary, TimelineDay
 from kb.sql import reading
-from kb.values import Article, Decision, Fact, FeedState, QueuedEntry, Topics
+from kb.values import Article, Decision, Fact, FeedState, QueuedEntry, StoryDecision, Topics
 
 
 class Archive:
@@ -139,6 +141,33 @@ class Archive:
         with reading(self._engine, self._place) as connection:
             fact_ids = sql_stories.fact_ids_of(connection, story_id, as_of=as_of, limit=limit)
             return sql_facts.load(connection, fact_ids, as_of=as_of)
+
+    def has_story(self, story_id: str) -> bool:
+        """Whether a story has this id."""
+        with reading(self._engine, self._place) as connection:
+            return sql_stories.exists(connection, story_id)
+
+    def story_timeline(
+        self, story_id: str, *, as_of: datetime | None = None, facts_each: int = 5
+    ) -> list[TimelineDay]:
+        """What a story brought, day by day, earliest first."""
+        with reading(self._engine, self._place) as connection:
+            return sql_timeline.timeline(connection, story_id, as_of=as_of, facts_each=facts_each)
+
+    def story_decisions(self, story_id: str) -> list[StoryDecision]:
+        """Why each article of a story stands in it, in the order in which they came."""
+        with reading(self._engine, self._place) as connection:
+            return sql_story_log.of_story(connection, story_id)
+
+    def article_placement(self, article_id: str) -> StoryDecision | None:
+        """Why an article stands in its story; None when it was learned before there was a story log."""
+        with reading(self._engine, self._place) as connection:
+            return sql_story_log.of_article(connection, article_id)
+
+    def export_story_decisions(self) -> list[StoryDecision]:
+        """The story log in the order in which it was written."""
+        with reading(self._engine, self._place) as connection:
+            return sql_story_log.export(connection)
 
     def whats_new(
         self, since: datetime, *, limit: int = 20, facts_each: int = 5

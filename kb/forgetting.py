@@ -10,10 +10,11 @@ waits to be learned again. That reaches as far as verdicts do, and no further: w
 near, and changed no verdict, the verdict stays as it was taken and no longer tells of it.
 
 After the others are learned again, facts, sources, links, stories and the graph are those of a store that learned the
-same articles in the same order, each for the last time, and never the forgotten one. There are three exceptions. A
+same articles in the same order, each for the last time, and never the forgotten one. There are four exceptions. A
 verdict so near to the threshold that the rarity of words, counted with the article or without it, decides. Which
-article opened or joined which story. A single word that stood for two names of one story, one of them the article's
-alone: what was learned of it stays with the single word.
+article opened or joined which story. What a story's words weigh, where that depends on which stories are open. A single
+word that stood for two names of one story, one of them the article's alone: what was learned of it stays with the
+single word.
 
 Not reached: the same text under another address, which is another article; vectors in an index folder that was set
 aside as damaged; a language model that learned from the article overnight.
@@ -32,6 +33,7 @@ from kb import (
     sql_forgotten,
     sql_removal,
     sql_stories,
+    sql_story_log,
 )
 from kb.examine import REPEATS_PUBLISHER, words_hash
 from kb.experience import Experience
@@ -119,6 +121,7 @@ def forget(
         key_of(name) for one in gone[1:] for name in sql_brought.things_of_article(connection, one)
     }
     sql_removal.remove_learned(connection, gone)
+    sql_story_log.remove(connection, gone)
     links = sql_feeds.empty(connection, article.id)
     sql_forgotten.mark(connection, article.id, [article.url, *links], now=now)
     sql_removal.remove_article(connection, article.id)
@@ -145,6 +148,10 @@ def _retold(connection: Connection, story_id: str, retell: Retell) -> Story | No
     left = [(one, sql_articles.topics_of(connection, one.id)) for one in members]
     story = retell(left) if left else None
     sql_stories.replace(connection, story_id, story)
+    if story is None:
+        sql_story_log.rename(connection, story_id, None)
+    elif story.id != story_id:
+        sql_story_log.rename(connection, story_id, story.id, opener_id=members[0].id)
     return story
 
 

@@ -45,6 +45,7 @@ from kb.values import (
     Question,
     RankedChoice,
     Story,
+    StoryDecision,
     Topics,
 )
 from kb.vectors import VectorIndex
@@ -185,11 +186,13 @@ class KnowledgeBase(Remembering):
         *,
         topics: Topics,
         story: Story | None,
+        placed: StoryDecision | None = None,
         now: datetime,
     ) -> ArticleReport:
         """Decide on an article's drafts and store what they bring in one transaction, then index it.
 
-        An article that is learned already is left as it is and its report returned.
+        `placed` says why the story is this one. An article that is learned already is left as it is and its report
+        returned.
         """
         with self._lock:
             with reading(self._engine, self._place) as connection:
@@ -204,7 +207,7 @@ class KnowledgeBase(Remembering):
                 story_id=story.id if story is not None else None,
             )
             with writing(self._engine, self._place) as connection:
-                ledger.store(connection, Learned(article, topics, story, now), brought)
+                ledger.store(connection, Learned(article, topics, story, placed, now), brought)
                 self._pass_new_facts(connection)
             if story is not None:
                 self._shelf.keep_story(story)

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from kb import sql_articles, sql_decisions, sql_facts, sql_lexical, sql_stories
+from kb import sql_articles, sql_decisions, sql_facts, sql_lexical, sql_stories, sql_story_log
 from kb.exact import pack
 from kb.examine import fact_id, words_hash
 from kb.protocols import FloatArray
@@ -20,6 +20,7 @@ from kb.values import (
     Draft,
     Question,
     Story,
+    StoryDecision,
     Topics,
     Verdict,
     content_id,
@@ -37,6 +38,7 @@ class Learned:
     article: Article
     topics: Topics
     story: Story | None
+    placed: StoryDecision | None
     now: datetime
 
 
@@ -60,6 +62,8 @@ def store(connection: Connection, learned: Learned, brought: Brought) -> None:
     sql_articles.add(connection, article)
     if learned.story is not None:
         sql_stories.save(connection, learned.story)
+    if learned.placed is not None:
+        sql_story_log.add(connection, learned.placed)
     seqs = sql_facts.add(
         connection,
         facts=brought.facts,

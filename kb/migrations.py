@@ -139,6 +139,14 @@ _FORGOTTEN_TABLES = (
     "CREATE INDEX ix_forgotten_article_id ON forgotten (article_id)",
 )
 
+_STORY_LOG_TABLES = (
+    """CREATE TABLE story_decision (
+        seq {seq}, article_id TEXT NOT NULL UNIQUE REFERENCES article (id), story_id TEXT NOT NULL,
+        placement TEXT NOT NULL, nearest_id TEXT, probability DOUBLE PRECISION NOT NULL,
+        threshold DOUBLE PRECISION NOT NULL, candidates INTEGER NOT NULL)""",
+    "CREATE INDEX ix_story_decision_story_id ON story_decision (story_id)",
+)
+
 
 def _run(connection: Connection, statements: tuple[str, ...]) -> None:
     spelling = _SPELLINGS[connection.dialect.name]
@@ -162,12 +170,17 @@ def _forgotten(connection: Connection) -> None:
     _run(connection, _FORGOTTEN_TABLES)
 
 
+def _story_log(connection: Connection) -> None:
+    _run(connection, _STORY_LOG_TABLES)
+
+
 MIGRATIONS: tuple[tuple[str, Migration], ...] = (
     ("tables", _first_tables),
     ("full text", sql_lexical.create),
     ("article copies", _copies),
     ("experience", _experience),
     ("forgotten", _forgotten),
+    ("story log", _story_log),
 )
 
 

@@ -1,9 +1,9 @@
 """What the knowledge base says of itself and of the news: read-only summaries, as frozen values."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
-from kb.values import Fact
+from kb.values import Article, Fact
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,27 @@ class Forgotten:
     links: int  # conflicts of its facts
     again: tuple[tuple[str, datetime], ...]
     """Articles judged by its facts, which wait to be learned again, with when they were learned, in that order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Two facts that answer one question differently."""
+
+    question: str
+    older: Fact
+    newer: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineDay:
+    """What a story brought on one day (UTC); `day` is None for articles without a date."""
+
+    day: date | None
+    articles: tuple[Article, ...]
+    facts: tuple[Fact, ...]  # the foremost of the new ones, within the limit asked for
+    added: int
+    corroborated: int
+    conflicts: tuple[Disagreement, ...]  # what its new facts say otherwise than facts before them
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,12 @@ def replace(connection: Connection, story_id: str, story: Story | None) -> None:
     save(connection, story)
 
 
+def exists(connection: Connection, story_id: str) -> bool:
+    """Whether a story has this id."""
+    query = select(_STORY.c.seq).where(_STORY.c.id == story_id)
+    return connection.execute(query).first() is not None
+
+
 def load_all(connection: Connection) -> list[Story]:
     """Every story in the order they were opened."""
     return [_story(row) for row in connection.execute(select(_STORY).order_by(_STORY.c.seq))]
@@ -112,7 +118,7 @@ def summaries(
     latest = func.max(_ARTICLE.c.published_at)
     query = (
         select(_ARTICLE.c.story_id)
-        .where(_ARTICLE.c.story_id.is_not(None), *_out_by(as_of))
+        .where(_ARTICLE.c.story_id.is_not(None), *out_by(as_of))
         .group_by(_ARTICLE.c.story_id)
         .order_by(latest.desc().nulls_last(), _ARTICLE.c.story_id)
         .limit(limit)
@@ -123,7 +129,8 @@ def summaries(
     return summarize(connection, story_ids, as_of=as_of)
 
 
-def _out_by(as_of: datetime | None) -> list[Any]:
+def out_by(as_of: datetime | None) -> list[Any]:
+    """Conditions on an article: it was out by then; undated ones count from when they were learned."""
     if as_of is None:
         return []
     return [func.coalesce(_ARTICLE.c.published_at, _ARTICLE.c.learned_at) <= as_of]
@@ -143,14 +150,14 @@ def summarize(
         labelled = select(_STORY.c.id, _STORY.c.label).where(_STORY.c.id.in_(part))
         labels.update((row.id, row.label) for row in connection.execute(labelled))
         articles = select(_ARTICLE.c.story_id, _ARTICLE.c.publisher, _ARTICLE.c.published_at)
-        for row in connection.execute(articles.where(inside, *_out_by(as_of))):
+        for row in connection.execute(articles.where(inside, *out_by(as_of))):
             publishers[row.story_id][row.publisher] += 1
             if row.published_at is not None:
                 dates[row.story_id].append(row.published_at)
         named = (
             select(_ARTICLE.c.story_id, _ENTITY.c.name, func.count())
             .join(_ENTITY, _ENTITY.c.article_id == _ARTICLE.c.id)
-            .where(inside, *_out_by(as_of))
+            .where(inside, *out_by(as_of))
             .group_by(_ARTICLE.c.story_id, _ENTITY.c.name)
         )
         for story_id, name, number in connection.execute(named):
@@ -158,7 +165,7 @@ def summarize(
         stored = (
             select(_ARTICLE.c.story_id, func.count())
             .join(_FACT, _FACT.c.article_id == _ARTICLE.c.id)
-            .where(inside, *_out_by(as_of))
+            .where(inside, *out_by(as_of))
             .group_by(_ARTICLE.c.story_id)
         )
         for story_id, number in connection.execute(stored):
@@ -190,7 +197,7 @@ def articles_of(
     """A story's articles in time order, undated ones last."""
     query = (
         select(*sql_articles.COLUMNS)
-        .where(_ARTICLE.c.story_id == story_id, *_out_by(as_of))
+        .where(_ARTICLE.c.story_id == story_id, *out_by(as_of))
         .order_by(_ARTICLE.c.published_at.nulls_last(), _ARTICLE.c.id)
     )
     return [sql_articles.article(row) for row in connection.execute(query)]
@@ -203,7 +210,7 @@ def fact_ids_of(
     query = (
         select(_FACT.c.id)
         .join(_ARTICLE, _ARTICLE.c.id == _FACT.c.article_id)
-        .where(_ARTICLE.c.story_id == story_id, *_out_by(as_of))
+        .where(_ARTICLE.c.story_id == story_id, *out_by(as_of))
         .order_by(_ARTICLE.c.published_at.nulls_last(), _FACT.c.seq)
         .limit(limit)
     )

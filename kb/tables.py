@@ -249,6 +249,21 @@ class StoryRow(SQLModel, table=True):
     article_count: int
 
 
+class StoryDecisionRow(SQLModel, table=True):
+    """One row of the story log."""
+
+    __tablename__ = "story_decision"
+
+    seq: int | None = Field(default=None, primary_key=True)
+    article_id: str = Field(unique=True)
+    story_id: str = Field(index=True)
+    placement: str
+    nearest_id: str | None = None
+    probability: float
+    threshold: float
+    candidates: int
+
+
 class ArticleEntityRow(SQLModel, table=True):
     """A named entity of an article."""
 

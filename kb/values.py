@@ -167,6 +167,26 @@ class Story:
     profile: StoryProfile
 
 
+class Placement(StrEnum):
+    """How an article came to its story."""
+
+    OPENED = "opened"  # no open story was likely enough: it began one
+    JOINED = "joined"
+
+
+@dataclass(frozen=True, slots=True)
+class StoryDecision:
+    """One row of the story log. Nothing in it depends on the clock or the machine."""
+
+    article_id: str
+    story_id: str
+    placement: Placement
+    nearest_id: str | None  # the likeliest open story, joined or not; None when none was near
+    probability: float  # that the article tells of the nearest story; 0 without one
+    threshold: float  # least probability with which an article joined
+    candidates: int  # open stories that the article was compared with
+
+
 # --------------------------------------------------------------------------------- questions, facts, verdicts
 class AnswerKind(StrEnum):
     """What a question asks for."""

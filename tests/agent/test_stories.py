@@ -7,8 +7,16 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.stories import MAX_TERMS, article_profile, assign_story, closeness, merge
-from kb import Entity, StoryProfile, Topics
+from agent.stories import (
+    MAX_TERMS,
+    THRESHOLD,
+    article_profile,
+    assign_story,
+    closeness,
+    mean_cosine,
+    merge,
+)
+from kb import Entity, Placement, StoryProfile, Topics
 from tests.agent.articles_for_tests import NOON, article
 from tests.embedders import HashEmbedder
 
@@ -70,7 +78,7 @@ def election(candidates=()):
 def test_first_article_opens_a_story_with_its_title():
     choice = bridge()
     assert choice.is_new
-    assert choice.similarity == 0.0
+    assert (choice.decision.nearest_id, choice.decision.probability) == (None, 0.0)
     assert choice.story.label == "Karlsund Bridge reopens"
     assert choice.story.profile.article_count == 1
 
@@ -89,7 +97,15 @@ def test_the_same_event_joins_its_story():
 def test_another_event_opens_its_own():
     choice = election([bridge().story])
     assert choice.is_new
-    assert choice.similarity < 0.5
+    assert (choice.decision.nearest_id, choice.decision.candidates) == (None, 1)
+
+
+def test_another_event_in_the_same_town_opens_its_own_too():
+    text = f"{ELECTION} Observers from Stockholm watched."
+    choice = told(text, ELECTION_TOPICS, article_id="e2", title="Vote", candidates=[bridge().story])
+    assert choice.is_new
+    assert choice.decision.nearest_id == bridge().story.id
+    assert 0 < choice.decision.probability < THRESHOLD
 
 
 def test_the_order_of_candidates_does_not_matter():
@@ -147,10 +163,40 @@ def test_merged_profiles_are_sums_and_bounded(a, b):
     assert merge(b, a).article_count == merged.article_count
 
 
-def test_profile_depends_on_nothing_but_the_article():
+def test_profile_depends_on_the_article_and_on_what_is_open():
     vector = np.full(4, 0.5, np.float32)
     source = article(BRIDGE)
     later = replace(source, fetched_at=NOON + timedelta(days=9))
-    assert article_profile(source, BRIDGE_TOPICS, vector) == article_profile(
-        later, BRIDGE_TOPICS, vector
-    )
+    stories = [bridge().story, election().story]
+    profile = article_profile(source, vector, stories)
+    assert profile == article_profile(later, vector, stories[::-1])
+    assert np.isclose(np.linalg.norm(list(profile.terms.values())), 1.0)
+
+
+def test_what_many_open_stories_say_weighs_less():
+    everywhere = [replace(election().story, id=f"s{n}") for n in range(30)]
+    vector = np.ones(4, np.float32)
+    source = article(f"{ELECTION} The ferry sank.", title="Ferry")
+    alone = article_profile(source, vector, []).terms
+    among = article_profile(source, vector, everywhere).terms
+    assert alone["parliament"] == alone["sank"]
+    assert among["parliament"] < 0.1 * among["sank"]
+
+
+def test_a_story_is_compared_by_the_mean_of_its_articles():
+    vector = np.ones(4, np.float32)
+    one, other = (article_profile(article(text), vector, []) for text in (BRIDGE, ELECTION))
+    both = merge(one, other)
+    assert np.isclose(mean_cosine(one.terms, one), 1.0)
+    expected = (1.0 + mean_cosine(one.terms, other)) / 2
+    assert np.isclose(mean_cosine(one.terms, both), expected)
+
+
+def test_the_log_says_why():
+    opened, joined = bridge(), bridge_again([bridge().story])
+    assert opened.decision.placement is Placement.OPENED
+    assert opened.decision.story_id == opened.story.id
+    assert joined.decision.placement is Placement.JOINED
+    assert joined.decision.nearest_id == joined.decision.story_id == opened.story.id
+    assert joined.decision.probability >= joined.decision.threshold == THRESHOLD
+    assert (opened.decision.candidates, joined.decision.candidates) == (0, 1)

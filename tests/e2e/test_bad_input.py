@@ -91,6 +91,8 @@ def test_unknown_setting_is_named(tidings):
         ("ask", ""),
         ("search", "x", "--as-of", "yesterday"),
         ("why", "no-such-fact"),
+        ("timeline", "no-such-story"),
+        ("why-story", "no-such-story"),
         ("export",),
         ("topics", "--since", "soon"),
     ],

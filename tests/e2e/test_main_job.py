@@ -69,7 +69,12 @@ def test_every_reading_command_answers_in_json(tidings, demo_room):
     assert why["fact"]["quote"] == fact["quote"]
     assert why["decisions"]
     assert tidings("why-not", fact["quote"], "--json").json["decisions"]
-    assert tidings("topics", "--json").json
+    story = tidings("topics", "--json").json[0]["id"]
+    timeline = tidings("timeline", story, "--json").json
+    assert timeline["days"][0]["facts"]
+    decisions = tidings("why-story", story, "--json").json["decisions"]
+    assert decisions[0]["placement"] == "opened"
+    assert story in tidings("export", "--stories").out
     assert tidings("whats-new", "--since", "1d", "--json").json["stories"]
     assert all(feed["status"] == "ok" for feed in tidings("feeds", "--json").json["feeds"])
     assert tidings("reindex", "--json").json["indexed"] > 0
@@ -79,11 +84,14 @@ def test_every_reading_command_answers_in_json(tidings, demo_room):
 def test_text_for_people_comes_without_json(tidings, demo_room):
     counts_of(tidings, demo_room)
     fact = tidings("search", "bridge", "--json").json[0]
+    story = tidings("topics", "--json").json[0]["id"]
     for command in (
         ("search", "bridge"),
         ("ask", "Why is the bridge closed?"),
         ("topics",),
         ("whats-new",),
+        ("timeline", story),
+        ("why-story", story),
         ("feeds",),
         ("why", fact["id"]),
         ("why-not", fact["quote"]),

@@ -64,6 +64,7 @@ def test_full_text_is_filled_from_rows_of_version_1(tmp_path, embedder, answerab
             connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("DROP TABLE article_band"))
         connection.execute(text("DROP TABLE forgotten"))
+        connection.execute(text("DROP TABLE story_decision"))
         for table in ("node", "edge", "pass", "trace"):
             connection.execute(text(f"DROP TABLE experience_{table}"))
         connection.execute(text("DELETE FROM schema_version WHERE version > 1"))
