@@ -87,7 +87,7 @@ def test_when_the_opener_is_forgotten_the_next_article_has_opened_the_story(kb, 
     place("The flood took 9 cars.", flood, joined)
     kb.forget(kb.article(first.article_id), lambda _: replace(flood, id="of what is left"), now=NOW)
     left = kb.export_story_decisions()
-    assert [decision.article_id for decision in left][0] == near.article_id
+    assert left[0].article_id == near.article_id
     assert left[0].nearest_id == "of what is left"
     assert replayed(left) == {
         decision.article_id: kb.article_placement(decision.article_id).story_id for decision in left
