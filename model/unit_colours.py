@@ -110,7 +110,8 @@ class UnitColours:
         weights = self._nodes["edges"][places] * self._faded(places, day)[:, None, None]
         weights[places < 0] = 0
         neighbours = self._nodes["neighbours"][places].astype(np.int64)
-        return neighbours.reshape(len(places), -1), weights.reshape(len(places), -1)
+        shape = len(places), SIDES * EDGES
+        return neighbours.reshape(shape), weights.reshape(shape)
 
     def _faded(self, places: Places, day: float) -> FloatArray:
         """What is left, by a day, of what nodes were when they passed last."""
