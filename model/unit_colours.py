@@ -95,10 +95,10 @@ class UnitColours:
         return np.where(places < 0, 0, found).astype(np.float32)
 
     def colours(self, buckets: Offsets) -> FloatArray:
-        """What each unit was met with more than others: unit vectors (n, D), or zeros where that is not known."""
+        """What each unit was met with more than others: unit vectors (n, K), or zeros where that is not known."""
         places = self._place[buckets]
         apart = self._nodes["colours"][places].astype(np.float32) - self._mean
-        return _directions((apart * (places >= 0)[:, None]) @ self.axes.T)
+        return _directions(apart * (places >= 0)[:, None])
 
     def edges(self, buckets: Offsets, *, day: float) -> tuple[Offsets, FloatArray]:
         """The units beside each unit, `NOTHING` where there is none, and how confident that is.
@@ -127,31 +127,32 @@ class UnitColours:
             day: days since 1970; one before an earlier day counts as if nothing had faded since.
         """
         is_node = self.is_node(units)
+        projected = units.vectors @ self.axes  # (U, K)
         for first, last in itertools.pairwise(units.text_offsets):
             if last > first:
                 here = slice(first, last)
-                self._pass(units.vectors[here], units.buckets[here], is_node[here], day)
+                self._pass(projected[here], units.buckets[here], is_node[here], day)
 
     def is_node(self, units: Units) -> npt.NDArray[np.bool_]:
         """Which units can be nodes, bool (U,)."""
         return np.asarray((units.rows < 0) | (units.rows >= self.from_row))
 
     def _pass(
-        self, vectors: FloatArray, buckets: Offsets, is_node: npt.NDArray[np.bool_], day: float
+        self, projected: FloatArray, buckets: Offsets, is_node: npt.NDArray[np.bool_], day: float
     ) -> None:
         """Let one text pass over its nodes; one that stands in it several times counts once."""
-        whole = vectors.sum(axis=0)
-        self._mix_all(_directions(whole[None])[0] @ self.axes)
+        whole = projected.sum(axis=0)
+        self._mix_all(_directions(whole[None])[0])
         at = np.flatnonzero(is_node)
         if not len(at):
             return
         nodes, first, which = np.unique(buckets[at], return_index=True, return_inverse=True)
-        own = np.zeros((len(nodes), vectors.shape[1]), np.float32)
-        np.add.at(own, which, vectors[at])
+        own = np.zeros((len(nodes), projected.shape[1]), np.float32)
+        np.add.at(own, which, projected[at])
         kept = slice(0, self.limit)
         places = self._places(nodes[kept])
         self._strengthen(places, day)
-        self._colour(places, _directions(whole - own[kept]) @ self.axes)
+        self._colour(places, _directions(whole - own[kept]))
         beside = np.concatenate(([NOTHING], buckets, [NOTHING]))
         for side in range(SIDES):
             self._join(places, side, beside[at[first[kept]] + 2 * side])
@@ -293,14 +294,16 @@ class ColouredEncoder:
     def heard(self, units: Units) -> FloatArray:
         """What experience adds to the sum of each text's units, float32 (N, D)."""
         at = np.flatnonzero(self.known.is_node(units))
-        buckets = units.buckets[at]
-        found = np.zeros((len(at), self.dim), np.float32)
+        offsets = np.searchsorted(at, units.text_offsets)
+        lengths = np.sqrt(np.einsum("ud,ud->u", units.vectors, units.vectors))[at, None]
+        sums = np.zeros((len(offsets) - 1, self.dim), np.float32)
         if self.hearing.colour:
-            found += self.hearing.colour * self.known.colours(buckets)
+            colours = lengths * self.known.colours(units.buckets[at])
+            sums += self.hearing.colour * text_sums(colours, offsets) @ self.known.axes.T
         if self.hearing.neighbours:
-            found += self.hearing.neighbours * self._beside(buckets)
-        found *= np.linalg.norm(units.vectors[at], axis=1)[:, None]
-        return text_sums(found, np.searchsorted(at, units.text_offsets))
+            beside = lengths * self._beside(units.buckets[at])
+            sums += self.hearing.neighbours * text_sums(beside, offsets)
+        return sums
 
     def _beside(self, buckets: Offsets) -> FloatArray:
         """Directions (n, D) of the rows of confident neighbours; zeros without any that owns a row."""

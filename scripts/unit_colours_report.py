@@ -5,7 +5,7 @@
 Quizzes with the news of their week, in order. Graphs of units read all paragraphs of a week before the next week comes;
 questions, and headlines, whose own paragraphs are sought, are asked twice: knowing the weeks before alone, and knowing
 this week too, as after ingest. Paragraphs keep the vectors that they got when they came, made with what was known
-before their week, as a store keeps them. Search is by vectors alone. Weights are chosen on the last weeks of 2024,
+before their week, as a store keeps them. Search is by vectors alone. Weights are chosen on weeks of 2024,
 which the encoder's training has seen, and never on 2025. Then the same graphs are tried on sets that have nothing to do
 with the news. Articles were found by the questions: a real week has fewer answers. Without `--work` a part alone
 (`--parts`) finds nothing of the others.
@@ -35,13 +35,13 @@ from model.embed import Encoder, FloatArray, Units, unit_length
 from model.evaluate_search import score_search_set
 from model.evaluate_similarity import read_pair_sets, score_pairs
 from model.search_sets import SearchSet, read_search_set
-from model.texts import read_rows
+from model.texts import read_rows, texts_digest
 from model.timing import describe_machine
 from model.trunk import text_sums
 from model.unit_colours import ColouredEncoder, Hearing, UnitColours, principal_axes
 
 REPORT = Path(__file__).resolve().parent / "reports" / "unit_colours.json"
-CHOSEN_ON = Weeks("202410", "202412")
+CHOSEN_ON = Weeks("202410", "202411")
 FIRST_WEEKS = 3
 """Of these are read before anything is asked; the axes of colours are theirs."""
 REPORTED = Weeks("2025", "202506")
@@ -117,7 +117,6 @@ WAYS = {
     "rare units, shuffled colours": Way("rare", shuffled=True),
     "rare units, neighbours": Way("rare", neighbours=True),
     "all units, colours": Way("all"),
-    "all units, neighbours": Way("all", neighbours=True),
 }
 FAMILIES = tuple(dict.fromkeys(way.family for way in WAYS.values()))
 """Ways whose weights are chosen."""
@@ -171,7 +170,8 @@ def read_weeks(data: Path, encoder: Encoder, taken: Weeks, work: Path) -> Iterat
             "questions": tuple(str(row["question"]) for row in questions),
             "headlines": tuple(str(row.get("title") or "") for row in rows),
         }
-        units = _encoded(encoder, parts, work / f"{encoder.name}-{name}.npz")
+        digest = texts_digest([text for texts in parts.values() for text in texts])
+        units = _encoded(encoder, parts, work / f"{encoder.name}-{name}-{digest}.npz")
         yield Week(
             name,
             Texts(parts["paragraphs"], units["paragraphs"]),
@@ -479,7 +479,7 @@ def measure_cost(encoder: Encoder, coloured: ColouredEncoder, texts: Sequence[st
 
 # -------------------------------------------------------------------------------------------------- the parts
 def choose_weights(data: Path, encoder: Encoder, work: Path, report: Found) -> Found:
-    """Learn the last weeks of 2024, and see what weight is worth most there."""
+    """Learn weeks of 2024, and see what weight is worth most there."""
     del report
     weeks = read_weeks(data, encoder, CHOSEN_ON, work)
     first = [next(weeks) for _ in range(FIRST_WEEKS)]

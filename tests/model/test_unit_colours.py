@@ -113,7 +113,7 @@ def test_colours_are_directions_and_tell_company(
     colours = graph.colours(names)
     assert np.allclose(np.linalg.norm(colours, axis=1), 1, atol=SAME)
     company = tiny_encoder.embed(["repairs the old bridge", "sells a small bakery"])
-    likeness = colours @ company.T
+    likeness = colours @ (company @ graph.axes).T
     assert likeness[0, 0] > likeness[0, 1]
     assert likeness[1, 1] > likeness[1, 0]
     assert not graph.colours(buckets_of(tiny_encoder, "bridge")).any()
