@@ -90,13 +90,13 @@ class UnitColours:
 
     def weights(self, buckets: Offsets, *, day: float) -> FloatArray:
         """How strong units are on a day, in [0, 1]; 0 for what is no node. float32 (n,)."""
-        places = self._place[buckets]
+        places = self._at(buckets)
         found = self._nodes["weights"][places] * self._faded(places, day)
         return np.where(places < 0, 0, found).astype(np.float32)
 
     def colours(self, buckets: Offsets) -> FloatArray:
         """What each unit was met with more than others: unit vectors (n, K), or zeros where that is not known."""
-        places = self._place[buckets]
+        places = self._at(buckets)
         apart = self._nodes["colours"][places].astype(np.float32) - self._mean
         return _directions(apart * (places >= 0)[:, None])
 
@@ -106,12 +106,16 @@ class UnitColours:
         Returns:
             int64 (n, 2 E), and float32 (n, 2 E) in [0, 1]; those of one side add up to 1 at most.
         """
-        places = self._place[buckets]
+        places = self._at(buckets)
         weights = self._nodes["edges"][places] * self._faded(places, day)[:, None, None]
         weights[places < 0] = 0
         neighbours = self._nodes["neighbours"][places].astype(np.int64)
         shape = len(places), SIDES * EDGES
         return neighbours.reshape(shape), weights.reshape(shape)
+
+    def _at(self, buckets: Offsets) -> Places:
+        """Places of nodes, `NOTHING` where there is none."""
+        return self._place[buckets].astype(np.int64)
 
     def _faded(self, places: Places, day: float) -> FloatArray:
         """What is left, by a day, of what nodes were when they passed last."""
@@ -199,7 +203,7 @@ class UnitColours:
         places = self._size + np.arange(len(new))
         self._place[new], self._nodes["buckets"][places] = places, new
         self._size += len(new)
-        return self._place[buckets].astype(np.int64)
+        return self._at(buckets)
 
     def _forget(self, kept: int) -> None:
         """Leave the strongest nodes alone; all fade alike, so these are the same on any day."""
@@ -266,6 +270,8 @@ class Hearing:
     """Weight of a node's colour, in lengths of the unit's own vector."""
     neighbours: float = 0.0
     """The same of its confident neighbours."""
+    itself: float = 0.0
+    """The same of its own vector as a colour tells it: a control that has learned nothing."""
 
 
 class ColouredEncoder:
@@ -300,6 +306,9 @@ class ColouredEncoder:
         if self.hearing.colour:
             colours = lengths * self.known.colours(units.buckets[at])
             sums += self.hearing.colour * text_sums(colours, offsets) @ self.known.axes.T
+        if self.hearing.itself:
+            own = lengths * _directions(units.vectors @ self.known.axes)[at]
+            sums += self.hearing.itself * text_sums(own, offsets) @ self.known.axes.T
         if self.hearing.neighbours:
             beside = lengths * self._beside(units.buckets[at])
             sums += self.hearing.neighbours * text_sums(beside, offsets)

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,7 +59,7 @@ BEFORE, NOW = "weeks before", "this week too"
 ALONE = "no colours"
 METRICS = ("first_5", "first_10", "mrr")
 DRAWS = 2000
-SEARCH_SETS = {"trecqa": "test", "scifact": "train"}
+SEARCH_SETS = {"trecqa": "test", "cranfield": "test"}
 NO_ROW_IS_KNOWN = np.iinfo(np.int32).max
 BATCH = 256
 TIMED_TEXTS = 400
@@ -74,8 +75,8 @@ class Way:
 
     units: str
     """Which are nodes: `unknown` to the table, also `rare`, or `all`."""
-    neighbours: bool = False
-    """Their neighbours are heard, not their colours."""
+    heard: str = "colour"
+    """What of them, by the name of a field of `Hearing`."""
     width: int = WIDTHS[1]
     shuffled: bool = False
     """The control: each node has another's."""
@@ -85,12 +86,12 @@ class Way:
     @property
     def family(self) -> Way:
         """The way whose weight this one shares."""
-        return Way(self.units, self.neighbours)
+        return Way(self.units, "neighbours" if self.heard == "neighbours" else "colour")
 
     @property
     def label(self) -> str:
         """Of its family."""
-        return f"{self.units} units, {'neighbours' if self.neighbours else 'colours'}"
+        return f"{self.units} units, {'neighbours' if self.heard == 'neighbours' else 'colours'}"
 
     @property
     def everywhere(self) -> Way:
@@ -111,12 +112,15 @@ WAYS = {
     ),
     "unknown units, colours of 16": Way("unknown", width=WIDTHS[0]),
     "unknown units, colours of 256": Way("unknown", width=WIDTHS[2]),
-    "unknown units, neighbours": Way("unknown", neighbours=True),
+    "unknown units, neighbours": Way("unknown", heard="neighbours"),
     "rare units, colours": Way("rare"),
     "rare units, colours, questions only": Way("rare", is_asked_only=True),
     "rare units, shuffled colours": Way("rare", shuffled=True),
-    "rare units, neighbours": Way("rare", neighbours=True),
+    "rare units, neighbours": Way("rare", heard="neighbours"),
     "all units, colours": Way("all"),
+    "all units, colours, questions only": Way("all", is_asked_only=True),
+    "all units, shuffled colours": Way("all", shuffled=True),
+    "all units, themselves": Way("all", heard="itself"),
 }
 FAMILIES = tuple(dict.fromkeys(way.family for way in WAYS.values()))
 """Ways whose weights are chosen."""
@@ -199,7 +203,7 @@ def paragraphs_of(row: Mapping[str, Any], seen: set[str]) -> list[str]:
 def _encoded(encoder: Encoder, parts: Mapping[str, Sequence[str]], path: Path) -> dict[str, Units]:
     names = [one.name for one in fields(Units)]
     if not path.exists():
-        arrays = {}
+        arrays: dict[str, Any] = {}
         for part, texts in parts.items():
             units = encoder.units(texts)
             arrays |= {f"{part}.{name}": getattr(units, name) for name in names}
@@ -208,10 +212,12 @@ def _encoded(encoder: Encoder, parts: Mapping[str, Sequence[str]], path: Path) -
         np.savez(draft, **arrays)
         draft.replace(path)
     with np.load(path) as stored:
-        found = {part: {name: stored[f"{part}.{name}"] for name in names} for part in parts}
-    for arrays in found.values():
-        arrays["vectors"] = arrays["vectors"].astype(np.float32)
-    return {part: Units(**arrays) for part, arrays in found.items()}
+        found: dict[str, dict[str, Any]] = {
+            part: {name: stored[f"{part}.{name}"] for name in names} for part in parts
+        }
+    for each in found.values():
+        each["vectors"] = each["vectors"].astype(np.float32)
+    return {part: Units(**each) for part, each in found.items()}
 
 
 def words_before(data: Path, year: str) -> set[str]:
@@ -233,7 +239,7 @@ def words_of(text: str) -> set[str]:
 class Travel:
     """Takes one week after the other, and keeps what is known and what is searched."""
 
-    def __init__(self, encoder: Encoder, graphs: Graphs, words: Collection[str]) -> None:
+    def __init__(self, encoder: Encoder, graphs: Graphs, words: AbstractSet[str]) -> None:
         """Set out with what was learned before.
 
         Args:
@@ -249,8 +255,7 @@ class Travel:
         """The encoder as it hears now."""
         graph = self.graphs[way.units, way.width]
         graph = graph.shuffled(1) if way.shuffled else graph
-        hearing = Hearing(neighbours=weight) if way.neighbours else Hearing(colour=weight)
-        return ColouredEncoder(self._encoder, graph, hearing, day=day)
+        return ColouredEncoder(self._encoder, graph, Hearing(**{way.heard: weight}), day=day)
 
     def learn(self, week: Week) -> None:
         """Let a week's paragraphs pass over every graph, and ask nothing."""
@@ -309,13 +314,11 @@ class Travel:
 
     def _vectors(self, way: Way | None, weight: float) -> FloatArray:
         """Of all paragraphs that are searched."""
-        is_plain = way is None or way.is_asked_only
-        return np.concatenate(
-            [
-                unit_length(week.sums if is_plain else week.sums + weight * week.heard[way])
-                for week in self._searched
-            ]
-        )
+        sums = [
+            week.sums if way is None or way.is_asked_only else week.sums + weight * week.heard[way]
+            for week in self._searched
+        ]
+        return unit_length(np.concatenate(sums))
 
     def _with_answers(self, week: Week) -> list[np.ndarray]:
         said = [text for stored in self._searched for text in stored.bare]
