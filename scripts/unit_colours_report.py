@@ -403,13 +403,14 @@ def summarise(rows: Sequence[Found]) -> Found:
 
 def _compared(rows: Sequence[Found]) -> Found:
     draws = np.random.default_rng(1).integers(0, len(rows), (DRAWS, len(rows)))
+    shares = np.stack([np.bincount(draw, minlength=len(rows)) for draw in draws]) / len(rows)
     found: Found = {"n": len(rows)}
     for moment, ways in rows[0]["ranks"].items():
         found[moment] = {}
         for way in ways:
             mine = 100 * measures(rows, moment, way)
             more = mine - 100 * measures(rows, moment, ALONE)
-            bounds = np.percentile(more[draws].mean(axis=1), (2.5, 97.5), axis=0)
+            bounds = np.percentile(shares @ more, (2.5, 97.5), axis=0)
             found[moment][way] = {
                 name: {
                     "value": round(float(mine[:, at].mean()), 2),
