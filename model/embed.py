@@ -44,6 +44,20 @@ FloatArray = npt.NDArray[np.float32]
 Offsets = npt.NDArray[np.int64]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Units:
+    """The units of some texts; those of which nothing is known, not even an n-gram, are left out."""
+
+    vectors: FloatArray
+    """float32 (U, D), refined."""
+    text_offsets: Offsets
+    """int64 (N + 1,), the first unit of each text."""
+    buckets: Offsets
+    """int64 (U,), the hash of each unit itself."""
+    rows: npt.NDArray[np.int32]
+    """int32 (U,), its own row; `NO_ROW` where only its n-grams have any."""
+
+
 class Encoder:
     """Texts to vectors of unit length."""
 
@@ -65,6 +79,7 @@ class Encoder:
                 raise ValueError("a scale is not finite")
             finder = FeatureFinder(config.kinds, contexts, threshold=config.threshold)
             trusted = int(checkpoint.config["trusted_rows"])
+            self.trusted_rows = trusted
             self._rows = UnitRows(finder, arrays["buckets"], trusted_rows=trusted)
             self._trunk = NumpyTrunk(config.trunk, arrays, config.dim) if config.trunk else None
             self.stop_cosine = float(checkpoint.config["stop_cosine"])
@@ -131,6 +146,20 @@ class Encoder:
             states.append(found)
             counts.append(np.diff(offsets))
         return np.concatenate(states), np.cumsum(np.concatenate(counts))
+
+    def units(self, texts: Sequence[str]) -> Units:
+        """The refined vector of every unit, and which unit it is."""
+        vectors, offsets = self.unit_states(texts)
+        found = [np.empty(0, np.int64)]
+        found += [self._rows.token_buckets(block) for _, block in _blocks(texts)]
+        buckets = np.concatenate(found)
+        return Units(vectors, offsets, buckets, self._rows.rows_of(buckets))
+
+    def own_rows(self, buckets: Offsets) -> FloatArray:
+        """The row of each unit itself, without its n-grams and not refined; zeros where it has none. float32 (n, D)."""
+        rows = self._rows.rows_of(buckets)
+        found = self._values[rows].astype(np.float32) * self._scales[rows, None]
+        return np.asarray(found * (rows >= 0)[:, None])
 
     def layers_run(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
         """How many layers of the trunk each text takes before it stops, int64 (N,)."""

@@ -348,7 +348,7 @@ class UnitRows:
         Returns:
             int32 (F,) and the start of each text's rows, int64 (N + 1,).
         """
-        rows, owners, _ = self._known(texts)
+        rows, owners, _ = self._known(self._finder.find(texts))
         order = np.argsort(owners, kind="stable")
         counts = np.bincount(owners, minlength=len(texts))
         return rows[order], np.concatenate(([0], np.cumsum(counts)))
@@ -363,16 +363,25 @@ class UnitRows:
             int32 (F,); the token of each row over all texts, int64 (F,), ascending; and the first
             token of each text, int64 (N + 1,), whose last entry is the number of tokens.
         """
-        rows, owners, tokens = self._known(texts)
+        rows, owners, tokens = self._known(self._finder.find(texts))
         # A few ascending runs, one for each kind and length of n-gram: a stable sort merges them.
         order = np.argsort(tokens, kind="stable")
         is_first = np.diff(tokens[order], prepend=-1) > 0
         counts = np.bincount(owners[order][is_first], minlength=len(texts))
         return rows[order], np.cumsum(is_first) - 1, np.concatenate(([0], np.cumsum(counts)))
 
-    def _known(self, texts: Sequence[str]) -> tuple[npt.NDArray[np.int32], Offsets, Offsets]:
-        """Rows of the features that own one and are not spared, with their texts and tokens."""
+    def token_buckets(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
+        """The bucket of each token itself, not of its n-grams; int64 (U,), tokens as `find_tokens` counts them."""
         features = self._finder.find(texts)
+        # Features of the first kind come first, one a token.
+        return features.buckets[np.unique(self._known(features)[2])]
+
+    def rows_of(self, buckets: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+        """The row that each bucket owns, `NO_ROW` where none; int32 (F,)."""
+        return self._row_of[buckets]
+
+    def _known(self, features: Features) -> tuple[npt.NDArray[np.int32], Offsets, Offsets]:
+        """Rows of the features that own one and are not spared, with their texts and tokens."""
         rows = self._row_of[features.buckets]
         parent_rows = rows[features.parents]
         is_spared = (parent_rows >= 0) & (parent_rows < self._trusted_rows)
