@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from model.codes import CodeKind, Codes
+from model.level_colours import ColouredLevels, MisplacedColours, StillColours
 from model.level_config import LevelConfig, LevelsOf
 from model.level_loss import LevelLoss
 from model.level_network import LevelNetwork
@@ -136,6 +137,16 @@ ROWS: Mapping[str, Row] = MappingProxyType(
         ),
         "no positions": Row(
             "attention to a bag", network=partial(LevelNetwork, far=UnplacedBlock), looks_far=True
+        ),
+        "coloured units": Row(
+            "what followed a unit so far is heard with its row, and goes on to be learned",
+            network=ColouredLevels,
+        ),
+        "colours that stand still": Row(
+            "the same, learned in training alone", network=StillColours
+        ),
+        "colours of other units": Row(
+            "a control: the wrong rows' colours", network=MisplacedColours
         ),
     }
 )
