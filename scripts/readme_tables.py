@@ -91,6 +91,7 @@ def tables() -> str:
         _novelty(_report(REPORTS / "novelty.json")),
         _reader(_report(READER)),
         _tagger(_report(TAGGER)),
+        _stories(_report(REPORTS / "stories.json")),
         _memory(_report(REPORTS / "memory.json")),
         _language(_report(LANGUAGE)),
         _side_by_side(_report(REPORTS / "side_by_side.json"), "Tiny Shakespeare"),
@@ -281,6 +282,24 @@ def _tagger(report: Report) -> list[str]:
     accuracy = [f"{report['sets'][name]['accuracy']:.2f}" for name in parts]
     title = f"tagger, {report['model']['bytes'] / 1e6:.1f} MB: F1 of names, then accuracy of words"
     return _table(title, [*names, *parts], {OURS: [*f1, *accuracy]})
+
+
+def _stories(report: Report) -> list[str]:
+    """How alike our stories are to those of people, one clustering a row."""
+    if not report:
+        return []
+    metrics = "bcubed_f1", "bcubed_precision", "bcubed_recall", "pairwise_f1"
+    rows = {}
+    for name, found in _contenders(report).items():
+        cells = [f"{100 * found['sets']['stream'][metric]:.1f}" for metric in metrics]
+        low, high = found.get("difference", {}).get("interval", (None, None))
+        behind = "" if low is None else f"{100 * low:.1f} to {100 * high:.1f}"
+        rows[name] = [*cells, behind]
+    judged = report["judged"]
+    title = f"stories, {judged['articles']} labelled articles among {judged['read']:,}"
+    return _table(
+        title, ["B-cubed F1", "precision", "recall", "F1 of pairs", "behind ours, 95 %"], rows
+    )
 
 
 def _memory(report: Report) -> list[str]:
