@@ -126,6 +126,26 @@ def test_levels_are_shown_for_every_text_with_what_tells_that_one_is_sure(
     assert not any("free from" in line for line in lines)
 
 
+def test_stories_are_shown_beside_what_they_are_compared_with(
+    reports: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = "bcubed_f1", "bcubed_precision", "bcubed_recall", "pairwise_f1"
+    ours, theirs = ({"stream": dict.fromkeys(metrics, share)} for share in (0.9, 0.85))
+    difference = {"bcubed_f1": 0.05, "interval": [0.01, 0.09]}
+    report = {
+        "sets": ours,
+        "judged": {"articles": 469, "read": 9549},
+        "comparators": {"TF-IDF": {"sets": theirs, "difference": difference}},
+    }
+    (reports / "stories.json").write_text(json.dumps(report))
+    readme = program("readme_tables")
+    monkeypatch.setattr(readme, "REPORTS", reports)
+    lines = readme.tables().splitlines()
+    assert any("469 labelled articles among 9,549 |" in line for line in lines)
+    assert "| Tidings | 90.0 | 90.0 | 90.0 | 90.0 |  |" in lines
+    assert "| TF-IDF | 85.0 | 85.0 | 85.0 | 85.0 | 1.0 to 9.0 |" in lines
+
+
 def test_tables_are_those_of_the_reports_there_are(
     reports: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
