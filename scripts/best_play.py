@@ -1,6 +1,7 @@
 """How well the language model of levels can learn Tiny Shakespeare, from nothing but its text.
 
     python scripts/best_play.py --data DIR [--steps N] [--work FOLDER] [--out FILE] [--threads 2]
+                                [--levels-of characters|words]
 
 The text is parted as nanoGPT parts it; the beginning of the training part is kept out of training as well, for the gate
 through which experience is heard. Losses are nats a character over the whole validation text: of the network, and with
@@ -20,7 +21,7 @@ import torch
 
 from model.checkpoint import current_commit
 from model.held_out import as_stored, keep_out, run_time_nats
-from model.level_config import LevelConfig
+from model.level_config import LevelConfig, LevelsOf
 from model.predict_config import UNSET, PredictPreset, PredictTrainConfig
 from model.predict_train import PredictText, split_text, trainer_of
 from model.predict_trainer import PredictTrainer
@@ -52,7 +53,7 @@ def main() -> None:
     text = split_text(options.data / TEXT, training_share=TRAINING_SHARE)
     text, kept_out = keep_out(text, FOR_GATE)
     train = replace(PRESET.train, steps=options.steps, seed=options.seed)
-    preset = replace(PRESET, train=train)
+    preset = replace(PRESET, train=train).with_levels_of(LevelsOf(options.levels_of))
     trainer = trainer_of(preset, text)
     options.work.mkdir(parents=True, exist_ok=True)
     settings = json.dumps({**asdict(preset), "digest": text.digest}, sort_keys=True)
@@ -64,7 +65,8 @@ def main() -> None:
     records = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
     report = {
         "benchmark": "best play",
-        "command": f"python scripts/best_play.py --data DIR --steps {train.steps} --seed {train.seed}",
+        "command": f"python scripts/best_play.py --data DIR --steps {train.steps} --seed {train.seed}"
+        f" --levels-of {options.levels_of}",
         "machine": describe_machine(),
         "commit": current_commit(),
         "text": {"file": TEXT, "digest": text.digest},
@@ -106,6 +108,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="the data folder")
     parser.add_argument("--steps", type=int, default=PRESET.train.steps)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--levels-of", choices=[each.value for each in LevelsOf], default=LevelsOf.CHARACTERS.value
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--work", type=Path, default=Path("play.run"), help="of the unfinished run")
     parser.add_argument("--out", type=Path, default=REPORT)

@@ -1,6 +1,7 @@
 """Our model of levels beside nanoGPT's character model: the same text, cores and seconds of training.
 
     python scripts/side_by_side.py --data DIR [--out FILE] [--plot FILE] [--seconds-limit N] [--threads 2] [--news]
+                                   [--levels-of characters|words]
 
 nanoGPT's model is trained on Tiny Shakespeare as its README trains it on a processor, ours then for as many seconds.
 Only training steps are timed: neither the looks at the validation text count nor the fitting of our codes, whose
@@ -33,7 +34,7 @@ from model.generate import Climb, Writing, write_on
 from model.gpt import Gpt, GptConfig, Scores, generate, text_nats
 from model.gpt_train import GptTrainConfig, take_steps
 from model.held_out import as_stored, keep_out, run_time_nats
-from model.level_config import LevelConfig
+from model.level_config import LevelConfig, LevelsOf
 from model.predict import LanguageModel
 from model.predict_config import UNSET, PredictPreset, PredictTrainConfig
 from model.predict_data import read_news_text
@@ -98,7 +99,10 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
     text = read_news(options.data) if options.news else read_text(options.data / TEXT)
-    report = _head(options, text) | compare(text, Limits(options.seed, options.seconds_limit))
+    preset = PredictPreset(OURS, LEVELS, replace(TRAIN, seed=options.seed))
+    preset = preset.with_levels_of(LevelsOf(options.levels_of))
+    limits = Limits(options.seed, options.seconds_limit)
+    report = _head(options, text) | compare(text, limits, preset)
     options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     if options.plot:
         draw(report, options.plot)
@@ -123,10 +127,10 @@ def read_news(data: Path) -> PredictText:
     return text_ids(news, least=LEAST)
 
 
-def compare(text: PredictText, limits: Limits) -> Found:
-    """Train one after the other, then let them write in turns."""
+def compare(text: PredictText, limits: Limits, preset: PredictPreset) -> Found:
+    """Train one after the other, ours by a preset, then let them write in turns."""
     theirs, their_writers = nanogpt(text, limits)
-    ours, our_writers = levels(text, replace(limits, seconds=theirs["seconds"]))
+    ours, our_writers = levels(text, preset, theirs["seconds"])
     return {
         "models": {NANOGPT: theirs, OURS: ours},
         "packed_nats": {"PPMd": packed_nats(text)},
@@ -156,14 +160,15 @@ def nanogpt(text: PredictText, limits: Limits) -> tuple[Found, dict[str, Write]]
 
 
 # --------------------------------------------------------------------------------------------- ours
-def levels(text: PredictText, limits: Limits) -> tuple[Found, dict[str, Write]]:
+def levels(
+    text: PredictText, preset: PredictPreset, seconds: float
+) -> tuple[Found, dict[str, Write]]:
     """Train ours for some seconds."""
     began = time.perf_counter()
-    preset = PredictPreset(OURS, LEVELS, replace(TRAIN, seed=limits.seed))
     text, kept_out = keep_out(text, FOR_GATE)
     trainer = trainer_of(preset, text)
     prepared_s = time.perf_counter() - began
-    steps = steps_within(trainer, text.training, limits.seconds)
+    steps = steps_within(trainer, text.training, seconds)
     found = follow(steps, lambda: _our_scores(trainer), text, window=trainer.train.chars)
     found |= _trained(trainer.network, found, trainer.train.texts * trainer.train.chars)
     found |= {"planned_steps": trainer.train.steps, "prepared_s": round(prepared_s, 1)}
@@ -294,6 +299,8 @@ def _head(options: argparse.Namespace, text: PredictText) -> Found:
     command = f"python scripts/side_by_side.py --data DIR --seed {options.seed}"
     command += f" --threads {options.threads}"
     command += " --news" * options.news
+    if options.levels_of != LevelsOf.CHARACTERS:
+        command += f" --levels-of {options.levels_of}"
     if options.seconds_limit < float("inf"):
         command += f" --seconds-limit {options.seconds_limit:g}"
     return {
@@ -328,6 +335,9 @@ def _options() -> argparse.Namespace:
         help="of each training, for a first look",
     )
     parser.add_argument("--news", action="store_true", help="news in place of the play")
+    parser.add_argument(
+        "--levels-of", choices=[each.value for each in LevelsOf], default=LevelsOf.CHARACTERS.value
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()

@@ -16,10 +16,10 @@ from scripts import best_play
 from tests.model.language_models import FEW_BLOCKS, invented_text
 
 
-def run(folder: Path, work: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def run(folder: Path, work: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> dict[str, Any]:
     out = folder / "report.json"
     arguments = ["--data", str(folder), "--work", str(work), "--out", str(out), "--threads", "1"]
-    monkeypatch.setattr("sys.argv", ["best_play.py", *arguments, "--steps", "6"])
+    monkeypatch.setattr("sys.argv", ["best_play.py", *arguments, "--steps", "6", *more])
     best_play.main()
     found: dict[str, Any] = json.loads(out.read_text("utf-8"))
     return found
@@ -38,6 +38,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.parent.mkdir(parents=True)
     path.write_bytes(lzma.compress(invented_text(60).encode()))
     return tmp_path
+
+
+def test_levels_may_follow_words(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = run(folder, folder / "words", monkeypatch, "--levels-of", "words")
+    assert found["preset"]["levels"]["levels_of"] == "words"
+    assert found["command"].endswith("--levels-of words")
+    assert found["nats"] == pytest.approx(found["nats_stored"], abs=0.2)
 
 
 def test_a_stopped_run_gives_the_same_report(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

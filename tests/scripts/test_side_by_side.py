@@ -56,8 +56,10 @@ def text(folder: Path) -> PredictText:
     return read_text(folder / TEXT)
 
 
-@pytest.fixture
-def report(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+@pytest.fixture(params=["characters", "words"])
+def report(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> dict[str, Any]:
     """Of a whole run, with small levels."""
     monkeypatch.setattr(side_by_side, "LEVELS", LEVELS)
     monkeypatch.setattr(side_by_side, "TRAIN", TRAIN)
@@ -68,6 +70,7 @@ def report(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     out = folder / "report.json"
     arguments = ["--data", str(folder), "--out", str(out), "--plot", str(folder / "plot.png")]
     arguments += ["--seconds-limit", str(SECONDS), "--threads", "1", "--seed", "3"]
+    arguments += ["--levels-of", request.param]
     monkeypatch.setattr("sys.argv", ["side_by_side.py", *arguments])
     main()
     found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
@@ -76,7 +79,9 @@ def report(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def test_a_run_reports_both(report, folder, text, capsys) -> None:
     assert (report["seed"], report["threads"], report["published_nats"]) == (3, 1, 1.88)
-    assert report["command"].endswith("--data DIR --seed 3 --threads 1 --seconds-limit 0.3")
+    told = " --levels-of words" * (report["models"][OURS]["model"]["levels_of"] == "words")
+    command = f"--data DIR --seed 3 --threads 1{told} --seconds-limit 0.3"
+    assert report["command"].endswith(command)
     assert report["text"]["validation_chars"] == len(text.development)
     assert list(report["models"]) == [NANOGPT, OURS]
     theirs, ours = report["models"].values()
