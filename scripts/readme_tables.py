@@ -50,7 +50,6 @@ NOVELTY_FIGURES = {
 }
 LEVELS_REPORTS = {
     "Tiny Shakespeare": "levels.json",
-    "Tiny Shakespeare, another run": "levels_places.json",
     "news to 2024": "levels_news.json",
 }
 OURS = "Tidings"
