@@ -279,7 +279,7 @@ class Service:
             article = self.kb.find_article(*names)
             if article is None:
                 known = "is forgotten already" if self.kb.is_forgotten(*names) else "is not stored"
-                raise ConfigError(f"no article {name!r} in this store: it {known}")
+                raise ConfigError(f"no article {name!r} to forget: it {known}")
             if flag_of(arguments, "preview"):
                 return as_json(self.kb.hanging_on(article))
             return as_json(

@@ -10,12 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from model.alphabet import Alphabet
 from model.checkpoint import Checkpoint
 from model.gate_fit import fit_gate
+from model.level_blocks import Far
 from model.level_config import LevelConfig, LevelsOf
+from model.level_forward import LevelForward
 from model.predict import LanguageModel
 from model.predict_config import PredictPreset, PredictTrainConfig
 from model.predict_stored import language_model_config, stored_arrays
@@ -106,3 +109,13 @@ def write_news(folder: Path, *, articles: int = 12) -> Path:
                 row |= {"text": text} if year == 2016 else {"body": text}
                 file.write(json.dumps(row) + "\n")
     return folder
+
+
+def read_piecemeal(
+    reader: LevelForward, ids: npt.NDArray[np.int64], units: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.float32], int]:
+    """What a reader says at the end of a text read 16 characters at a time, and the states it has room for at most."""
+    for at in range(0, len(ids), 16):
+        said = reader.read(ids[at : at + 16], units[at : at + 16])[0][-1]
+    blocks = [block for level in reader.levels for block in level.blocks]
+    return said, max(block.keys.shape[1] for block in blocks if isinstance(block, Far))

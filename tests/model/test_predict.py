@@ -20,7 +20,13 @@ from model.level_network import LevelNetwork
 from model.predict import LanguageModel, Sureness, load_language_model
 from model.predict_stored import weight_shapes
 from model.predict_sureness import fit_sureness
-from tests.model.language_models import checkpoint, invented_text, predict_text, trained
+from tests.model.language_models import (
+    checkpoint,
+    invented_text,
+    predict_text,
+    read_piecemeal,
+    trained,
+)
 
 CONFIG = LevelConfig(20, (16, 32, 32, 48), (1, 1, 2, 1), (20, 24, 24, 24), 16, 2, rows=50)
 LENGTH = 64
@@ -137,16 +143,9 @@ def test_memory_is_bounded_and_the_window_is_what_counts(network: LevelNetwork) 
     ids, units = rng.integers(0, 20, 4000), rng.integers(0, 50, (4000, 4))
     whole, parts = forward(network, window=32), forward(network, window=32)
     at_once = whole.read(ids, units)[0][-1]
-    for at in range(0, 4000, 16):
-        in_parts = parts.read(ids[at : at + 16], units[at : at + 16])[0][-1]
+    in_parts, held = read_piecemeal(parts, ids, units)
     np.testing.assert_allclose(in_parts, at_once, atol=2e-5)
-    held = [
-        block.keys.shape[1]
-        for level in parts.levels
-        for block in level.blocks
-        if hasattr(block, "keys")
-    ]
-    assert max(held) <= 4 * 16
+    assert held <= 4 * 16
 
 
 # ------------------------------------------------------------------------------------------------ probabilities
