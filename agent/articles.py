@@ -4,7 +4,6 @@ Pure. The page's text is preferred to the feed's, the feed's date to the page's.
 """
 
 import functools
-import hashlib
 import re
 import threading
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ from agent.page_facts import PageFacts, is_syndication_note
 from agent.page_text import PageText, read_page, text_of_html
 from agent.plain_text import PARAGRAPH_BREAK
 from agent.urls import canonical_url, site_of
-from kb import Article, Entry, Feed, FullText, content_id
+from kb import Article, Entry, Feed, FullText, content_id, hash_of_text
 
 MIN_PAGE_CHARS = 100
 """A page with less text than this is a video, a gallery or an error, not an article."""
@@ -123,7 +122,7 @@ def extract_article(
         feed_url=feed.url,
         text_source=source.text_source,
         canonical_elsewhere=source.canonical_elsewhere,
-        text_hash=hashlib.sha256(text.encode("utf-8")).hexdigest(),
+        text_hash=hash_of_text(text),
     )
 
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from agent.plain_text import clean_text
 from agent.sentences import Place
-from kb import Article, content_id
+from kb import Article, content_id, hash_of_text
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ def _copy(article: Article, text: str, name: str) -> Article:
         text=text,
         publisher=f"The {name.partition('-')[0].title()} Copy",
         published_at=published_at + DELAY if published_at else None,
-        text_hash=content_id(text),
+        text_hash=hash_of_text(text),
     )
 
 

@@ -14,6 +14,7 @@ from kb import (
     FeedCheck,
     KnowledgeBase,
     content_id,
+    hash_of_text,
 )
 
 FEED_URL = "https://replay.invalid/feed"
@@ -44,7 +45,7 @@ def article_of(row: Mapping[str, Any], *, fetched_at: datetime) -> Article:
         fetched_at=fetched_at,
         feed_url=FEED_URL,
         text_source="page",
-        text_hash=content_id(text),
+        text_hash=hash_of_text(text),
     )
 
 

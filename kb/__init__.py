@@ -55,6 +55,7 @@ from kb.values import (
     Topics,
     Verdict,
     content_id,
+    hash_of_text,
 )
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
@@ -117,6 +118,7 @@ __all__ = [
     "VerifyReport",
     "changed_qualifier",
     "content_id",
+    "hash_of_text",
     "holds_words",
     "unsupported",
 ]

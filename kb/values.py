@@ -14,6 +14,11 @@ def content_id(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+def hash_of_text(text: str) -> str:
+    """All 64 hex digits of the SHA-256 of an article's text, as `Article.text_hash` keeps it."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 # ---------------------------------------------------------------------------------------- feeds and entries
 class FullText(StrEnum):
     """Where an article's text is taken from."""
@@ -127,7 +132,7 @@ class Article:
     canonical_elsewhere: str | None = (
         None  # rel=canonical of another host: this is that article's copy
     )
-    text_hash: str = ""  # SHA-256 of text
+    text_hash: str = ""  # `hash_of_text`
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,12 @@
 """Re-read every fact: does its article still say that, at that place, under that id?"""
 
-import hashlib
 from typing import Any
 
 from sqlalchemy import Connection
 
 from kb import sql_facts
 from kb.reports import VerifyReport
-from kb.values import content_id
+from kb.values import content_id, hash_of_text
 
 
 def verify(connection: Connection, indexed: set[str] | None) -> VerifyReport:
@@ -31,8 +30,7 @@ def _fault(row: Any, hashes: dict[str, bool]) -> str | None:
     if row.text is None:
         return "its article is missing"
     if row.article_id not in hashes:
-        digest = hashlib.sha256(row.text.encode("utf-8", "surrogatepass")).hexdigest()
-        hashes[row.article_id] = not row.text_hash or digest == row.text_hash
+        hashes[row.article_id] = not row.text_hash or hash_of_text(row.text) == row.text_hash
     if not hashes[row.article_id]:
         return "its article's text has changed"
     if row.text[row.start_char : row.end_char] != row.quote:

@@ -107,6 +107,7 @@ def test_the_suite_finds_the_stories_that_the_store_keeps_and_logs(data, reading
         logged = {
             decision.article_id: decision.story_id for decision in kb.export_story_decisions()
         }
+        assert kb.verify().unsupported == ()
     assert logged == {report.article_id: report.story_id for report in reports}
     assert logged == place_stream(articles, reading, SilentProgress())
 

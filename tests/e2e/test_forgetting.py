@@ -1,6 +1,16 @@
 """`tidings forget`: through the command line, past the next ingest, and by the daemon's door."""
 
+import io
+import sys
+
 from tests.e2e.conftest import quick_settings
+
+
+class Terminal(io.StringIO):
+    """What somebody types at a terminal."""
+
+    def isatty(self):
+        return True
 
 
 def ingest(tidings, room):
@@ -51,3 +61,18 @@ def test_a_forgotten_article_stays_away_until_it_may_come_again(tidings, demo_ro
     assert tidings("forget", "--undo", url).code == 2
     assert ingest(tidings, demo_room)["articles"] == 1
     assert articles(tidings) == before
+
+
+def test_who_sits_at_a_terminal_is_shown_what_would_go_and_asked(tidings, demo_room, monkeypatch):
+    ingest(tidings, demo_room)
+    before = articles(tidings)
+    gone, url = sorted(before.items())[0]
+    monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
+    refused = tidings("forget", url)
+    assert refused.code == 1
+    assert url in refused.err
+    assert "Forget all this? [y/N]" in refused.err
+    assert articles(tidings) == before
+    monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
+    assert tidings("forget", url).code == 0
+    assert articles(tidings).keys() == before.keys() - {gone}
