@@ -22,14 +22,8 @@ from agent.judgement import Judgement
 from agent.progress import Progress
 from agent.questions import parse_question
 from agent.quiz import Row, Weeks, read_quiz
-from agent.realtimeqa_scores import (
-    Asked,
-    answer_words,
-    exact_match,
-    figures,
-    rivals_accuracy,
-    word_f1,
-)
+from agent.quiz_summary import summarise
+from agent.realtimeqa_scores import Asked, answer_words, exact_match, word_f1
 from agent.replay import article_of, learn_replayed, learned_chars_per_s
 from agent.sentences import split_sentences
 from kb import (
@@ -337,63 +331,3 @@ def _rival_choices(questions: Sequence[Row], articles: Sequence[Article]) -> lis
         best = np.sort(scores, axis=1)[:, -BEST_PARAGRAPHS:].sum(axis=1)
         right.append({"bm25": int(np.argmax(best)) == row["answer"]})
     return right
-
-
-# ------------------------------------------------------------------------------------------------------ all weeks
-def summarise(weeks: Sequence[Row], *, compare: bool) -> dict[str, Any]:
-    """The figures of each year and of all questions, and the curve by week."""
-    years = sorted({week["week"][:4] for week in weeks})
-    report: dict[str, Any] = {
-        "sets": {year: _part([w for w in weeks if w["week"].startswith(year)]) for year in years},
-        "mean": _part(weeks),
-        "weeks": [
-            {
-                "week": week["week"],
-                "n": len(week["asked"]),
-                "mc_accuracy": round(
-                    100 * float(np.mean([a["right_choice"] for a in week["asked"]])), 2
-                ),
-            }
-            for week in weeks
-        ],
-    }
-    if compare:
-        report["comparators"] = _compared(weeks)
-    return report
-
-
-def _asked_in(weeks: Sequence[Row]) -> list[Asked]:
-    return [Asked(**asked) for week in weeks for asked in week["asked"]]
-
-
-def _part(weeks: Sequence[Row]) -> dict[str, Any]:
-    articles = sum(week["articles"] for week in weeks)
-    stored = sum(week["stored"] for week in weeks)
-    return figures(_asked_in(weeks)) | {
-        "facts_per_article": round(stored / max(articles, 1), 2),
-        "stored_share": round(stored / max(sum(week["sentences"] for week in weeks), 1), 4),
-        "seconds_per_article": round(sum(week["seconds"] for week in weeks) / max(articles, 1), 4),
-        "articles": articles,
-    }
-
-
-def _compared(weeks: Sequence[Row]) -> dict[str, Any]:
-    rows = _asked_in(weeks)
-    sentences = max(sum(week["sentences"] for week in weeks), 1)
-    found_all = max(sum(row.found_all for row in rows), 1)
-    cosine = {
-        threshold: {
-            "stored_share": round(
-                sum(week["cosine"][threshold]["stored"] for week in weeks) / sentences, 4
-            ),
-            "recall@10_kept": round(
-                sum(week["cosine"][threshold]["found"] for week in weeks) / found_all, 4
-            ),
-        }
-        for threshold in map(str, COSINE_THRESHOLDS)
-    }
-    return {
-        **{name: {"mc_accuracy": value} for name, value in rivals_accuracy(rows).items()},
-        "store everything": {"recall@10_kept": 1.0, "stored_share": 1.0},
-        "cosine threshold": cosine,
-    }
