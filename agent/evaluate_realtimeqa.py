@@ -22,8 +22,9 @@ from agent.judgement import Judgement
 from agent.progress import Progress
 from agent.questions import parse_question
 from agent.quiz import Row, Weeks, read_quiz
+from agent.quiz_memory import tell_both
 from agent.quiz_summary import summarise
-from agent.realtimeqa_scores import Asked, answer_words, exact_match, word_f1
+from agent.realtimeqa_scores import Asked, exact_match, holds_answer, word_f1
 from agent.replay import article_of, learn_replayed, learned_chars_per_s
 from agent.sentences import split_sentences
 from kb import (
@@ -146,7 +147,7 @@ class _Runner:
     ) -> None:
         self._kb, self._work, self._compare = kb, work, compare
         self._reading, self._choices = judgement.reading, judgement.choices
-        self._answerability = judgement.answerability
+        self._judgement, self._answerability = judgement, judgement.answerability
         self._embedder = _Remembering(judgement.reading.embedder)
 
     def run(self, week: str, questions: Sequence[Row], rows: Sequence[Row]) -> dict[str, Any]:
@@ -179,6 +180,7 @@ class _Runner:
             "asked": [asdict(one) for one in asked],
         }
         if self._compare:
+            record["memory"] = self._memory(questions)
             record["cosine"] = self._cosine(questions, sentences)
         self._embedder.forget()
         (self._work / BEFORE).unlink(missing_ok=True)
@@ -257,21 +259,27 @@ class _Runner:
             }
         )
 
+    def _memory(self, questions: Sequence[Row]) -> dict[str, Any]:
+        """What is told with the experience graph and without it; nothing where the user wants none."""
+        if self._judgement.recall is None:
+            return {}
+        told = tell_both(self._work / HOME, self._judgement, questions)
+        return {name: [asdict(one) for one in rows] for name, rows in told.items()}
+
     def _found(self, questions: Sequence[Row], passages: Sequence[Passage]) -> list[bool]:
         """Whether the ten best of these sentences hold each question's right answer."""
-        wanted = [" ".join(answer_words(row["choices"][row["answer"]])) for row in questions]
+        right = [row["choices"][row["answer"]] for row in questions]
         asked = [parse_question(row["question"]) for row in questions]
         with tempfile.TemporaryDirectory() as folder:
             corpus = Corpus(passages, self._embedder, Path(folder))
             pairs = corpus.ask(asked, asked_at=[None] * len(asked))
             corpus.close()
         found = []
-        for words, pair in zip(wanted, pairs, strict=True):
+        for answer, pair in zip(right, pairs, strict=True):
             likely = self._answerability.probability(pair.features)
             best = np.argsort(-likely, kind="stable")[:RECALL_AT]
             texts = [passages[pair.passages[at]] for at in best]
-            said = [f" {' '.join(answer_words(f'{one.title} {one.text}'))} " for one in texts]
-            found.append(any(f" {words} " in text for text in said))
+            found.append(any(holds_answer(f"{one.title} {one.text}", answer) for one in texts))
         return found
 
     def _cosine(self, questions: Sequence[Row], sentences: Sequence[Passage]) -> dict[str, Any]:

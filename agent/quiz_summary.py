@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from agent.quiz import Row
+from agent.quiz_memory import WITH, WITHOUT, Told, memory_figures
 from agent.realtimeqa_scores import Asked, figures, rivals_accuracy
 
 
@@ -61,7 +62,12 @@ def _compared(weeks: Sequence[Row]) -> dict[str, Any]:
         }
         for threshold in weeks[0]["cosine"]
     }
+    told = {
+        side: [Told(**one) for week in weeks for one in week["memory"].get(side, ())]
+        for side in (WITH, WITHOUT)
+    }
     return {
+        **({"experience graph": memory_figures(told)} if told[WITH] else {}),
         **{name: {"mc_accuracy": value} for name, value in rivals_accuracy(rows).items()},
         "store everything": {"recall@10_kept": 1.0, "stored_share": 1.0},
         "cosine threshold": cosine,

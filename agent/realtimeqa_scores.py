@@ -54,6 +54,11 @@ def answer_words(text: str) -> list[str]:
     return _ARTICLES.sub(" ", bare).split()
 
 
+def holds_answer(text: str, answer: str) -> bool:
+    """Whether the words of an answer stand in a text one behind the other."""
+    return f" {' '.join(answer_words(answer))} " in f" {' '.join(answer_words(text))} "
+
+
 def exact_match(given: str, right: str) -> float:
     """1.0 when both have the same words in the same order."""
     return float(answer_words(given) == answer_words(right))

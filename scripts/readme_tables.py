@@ -87,6 +87,7 @@ def tables() -> str:
         _search(reports["codesearch"], "mrr", "code search, MRR"),
         _rates(reports),
         _quiz(_report(REPORTS / "realtimeqa.json")),
+        _quiz_memory(_report(REPORTS / "realtimeqa.json")),
         _novelty(_report(REPORTS / "novelty.json")),
         _reader(_report(READER)),
         _tagger(_report(TAGGER)),
@@ -236,6 +237,27 @@ def _quiz(report: Report) -> list[str]:
     title = f"news quiz {years}: {found['n']} questions, {found['articles']} articles"
     columns = [f"{OURS} (95 %)", "BM25 over paragraphs", "store everything", "cosine threshold"]
     return _table(title, columns, rows)
+
+
+def _quiz_memory(report: Report) -> list[str]:
+    """What the experience graph is worth to the same questions."""
+    found = report.get("comparators", {}).get("experience graph")
+    if not found:
+        return []
+    titles = {
+        "found@10": "answer among the ten facts that a search finds first, %",
+        "em": "free answer, exact match, %",
+        "f1": "free answer, F1, %",
+        "answered": "answered, %",
+        "answered wrongly": "answered wrongly, %",
+    }
+    rows = {}
+    for name, title in titles.items():
+        low, high = found["gain_95"][name]
+        gain = f"{found['gain'][name]:+.1f} ({low:+.1f} to {high:+.1f})"
+        rows[title] = [f"{found['without'][name]:.1f}", f"{found['with'][name]:.1f}", gain]
+    title = f"the same quiz after the week's news, {found['n']} questions"
+    return _table(title, ["without the graph", "with it", "gain (95 %)"], rows)
 
 
 def _novelty(report: Report) -> list[str]:

@@ -3,6 +3,7 @@
 import json
 import lzma
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,15 @@ def test_the_quiz_is_unknown_before_the_week_and_answered_after(data, tmp_path, 
     assert [week["week"] for week in report["weeks"]] == ["20250103", "20250110"]
     assert report["comparators"]["bm25"]["mc_accuracy"] == 100
     assert report["comparators"]["cosine threshold"]["0.9"]["stored_share"] == 1
+    memory = report["comparators"]["experience graph"]
+    assert memory["n"] == 2
+    assert memory["with"]["found@10"] == memory["without"]["found@10"] == 100
+    assert memory["with"]["f1"] == round(found["f1"], 2)
+
+
+def test_without_a_graph_nothing_is_told_of_one(data, tmp_path, judgement):
+    report = run(data, tmp_path / "work", replace(judgement, recall=None))
+    assert "experience graph" not in report["comparators"]
 
 
 def test_a_killed_run_ends_like_an_undisturbed_one(data, tmp_path, judgement):
