@@ -1,7 +1,7 @@
-"""Copy the reports' numbers into the README, between its marks: no number is typed by hand.
+"""Copy the reports' numbers into the README and into that of the reports, between their marks: none is typed by hand.
 
-python scripts/readme_tables.py            # rewrite README.md
-python scripts/readme_tables.py --check    # exit 1 when it would change
+python scripts/readme_tables.py            # rewrite both
+python scripts/readme_tables.py --check    # exit 1 when one would change
 """
 
 import argparse
@@ -13,12 +13,12 @@ from statistics import fmean
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-README = ROOT / "README.md"
 EVALUATION = ROOT / "model" / "weights" / "embed" / "evaluation"
 READER = ROOT / "model" / "weights" / "read" / "evaluation" / "reader.json"
 TAGGER = ROOT / "model" / "weights" / "tag" / "evaluation" / "tagging.json"
 LANGUAGE = ROOT / "model" / "weights" / "predict" / "evaluation" / "lm.json"
 REPORTS = ROOT / "scripts" / "reports"
+README, FURTHER = ROOT / "README.md", REPORTS / "README.md"
 SUITES = ("sts", "classification", "retrieval", "codesearch")
 COMPARED_SETS = ("STS12", "STS13", "STS15", "SICK-R")
 ROUNDED = (
@@ -59,32 +59,31 @@ Report = dict[str, Any]
 
 
 def main() -> None:
-    """Rewrite the README, or check it."""
+    """Rewrite both pages, or check them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
-    text = README.read_text(encoding="utf-8")
-    fresh = with_results(text)
-    if options.check:
-        sys.exit(0 if fresh == text else "README.md: results are not those of the reports")
-    README.write_text(fresh, encoding="utf-8")
+    for page, tables in ((README, main_tables()), (FURTHER, further_tables())):
+        text = page.read_text(encoding="utf-8")
+        fresh = with_results(text, tables)
+        if options.check and fresh != text:
+            sys.exit(f"{page.relative_to(ROOT)}: results are not those of the reports")
+        page.write_text(fresh, encoding="utf-8")
 
 
-def with_results(readme: str) -> str:
-    """The README's text with the tables of the reports as they are now."""
-    before, rest = readme.split(BEGIN, 1)
+def with_results(page: str, tables: str) -> str:
+    """A page's text with these tables between its marks."""
+    before, rest = page.split(BEGIN, 1)
     _, after = rest.split(END, 1)
-    return f"{before}{BEGIN}\n{tables()}\n{END}{after}"
+    return f"{before}{BEGIN}\n{tables}\n{END}{after}"
 
 
-def tables() -> str:
-    """All results as Markdown; what has no report yet is left out."""
-    reports = {suite: _report(EVALUATION / f"{suite}.json") for suite in SUITES}
-    parts = [
+def main_tables() -> str:
+    """The README's results as Markdown; what has no report yet is left out."""
+    reports = _suites()
+    return _joined(
         _similarity(reports["sts"]),
-        _classification(reports["classification"]),
         _search(reports["retrieval"], "ndcg@10", "text search, nDCG@10"),
-        _search(reports["codesearch"], "mrr", "code search, MRR"),
         _rates(reports),
         _quiz(_report(REPORTS / "realtimeqa.json")),
         _quiz_memory(_report(REPORTS / "realtimeqa.json")),
@@ -95,6 +94,21 @@ def tables() -> str:
         _memory(_report(REPORTS / "memory.json")),
         _language(_report(LANGUAGE)),
         _side_by_side(_report(REPORTS / "side_by_side.json"), "Tiny Shakespeare"),
+        _measures(
+            reports["sts"],
+            _report(REPORTS / "ingest.json"),
+            _report(REPORTS / "ask.json"),
+            _report(REPORTS / "questions.json"),
+        ),
+    )
+
+
+def further_tables() -> str:
+    """The results that the README leaves to the page of the reports."""
+    reports = _suites()
+    return _joined(
+        _classification(reports["classification"]),
+        _search(reports["codesearch"], "mrr", "code search, MRR"),
         _side_by_side(_report(REPORTS / "side_by_side_news.json"), "news to 2024"),
         _rounding(_report(REPORTS / "rounding.json")),
         *(
@@ -102,14 +116,15 @@ def tables() -> str:
             for title, name in LEVELS_REPORTS.items()
             for part in _levels(_report(REPORTS / name), title)
         ),
-        _measures(
-            reports["sts"],
-            _report(REPORTS / "ingest.json"),
-            _report(REPORTS / "ask.json"),
-            _report(REPORTS / "questions.json"),
-        ),
-    ]
-    return "\n\n".join("\n".join(part) for part in parts if part)
+    )
+
+
+def _suites() -> dict[str, Report]:
+    return {suite: _report(EVALUATION / f"{suite}.json") for suite in SUITES}
+
+
+def _joined(*tables: list[str]) -> str:
+    return "\n\n".join("\n".join(table) for table in tables if table)
 
 
 def _report(path: Path) -> Report:
