@@ -6,8 +6,9 @@ python scripts/readme_tables.py --check    # exit 1 when one would change
 
 import argparse
 import json
+import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -18,7 +19,7 @@ READER = ROOT / "model" / "weights" / "read" / "evaluation" / "reader.json"
 TAGGER = ROOT / "model" / "weights" / "tag" / "evaluation" / "tagging.json"
 LANGUAGE = ROOT / "model" / "weights" / "predict" / "evaluation" / "lm.json"
 REPORTS = ROOT / "scripts" / "reports"
-README, FURTHER = ROOT / "README.md", REPORTS / "README.md"
+PAGES = (ROOT / "README.md", REPORTS / "README.md")
 SUITES = ("sts", "classification", "retrieval", "codesearch")
 COMPARED_SETS = ("STS12", "STS13", "STS15", "SICK-R")
 ROUNDED = (
@@ -53,9 +54,10 @@ LEVELS_REPORTS = {
     "news to 2024": "levels_news.json",
 }
 OURS = "Tidings"
-BEGIN, END = "<!-- results -->", "<!-- /results -->"
+MARKS = re.compile(r"(<!-- results: (\w+) -->)\n.*?(<!-- /results -->)", re.DOTALL)
 
 Report = dict[str, Any]
+Tables = Iterator[list[str]]
 
 
 def main() -> None:
@@ -63,68 +65,79 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
-    for page, tables in ((README, main_tables()), (FURTHER, further_tables())):
+    for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        fresh = with_results(text, tables)
+        fresh = with_results(text)
         if options.check and fresh != text:
             sys.exit(f"{page.relative_to(ROOT)}: results are not those of the reports")
         page.write_text(fresh, encoding="utf-8")
 
 
-def with_results(page: str, tables: str) -> str:
-    """A page's text with these tables between its marks."""
-    before, rest = page.split(BEGIN, 1)
-    _, after = rest.split(END, 1)
-    return f"{before}{BEGIN}\n{tables}\n{END}{after}"
+def with_results(page: str) -> str:
+    """A page's text with the tables of the reports as they are now; each pair of marks names one of `SECTIONS`."""
+    return MARKS.sub(lambda mark: f"{mark[1]}\n{section(mark[2])}\n{mark[3]}", page)
 
 
-def main_tables() -> str:
-    """The README's results as Markdown; what has no report yet is left out."""
-    reports = _suites()
-    return _joined(
-        _similarity(reports["sts"]),
-        _search(reports["retrieval"], "ndcg@10", "text search, nDCG@10"),
-        _rates(reports),
-        _quiz(_report(REPORTS / "realtimeqa.json")),
-        _quiz_memory(_report(REPORTS / "realtimeqa.json")),
-        _novelty(_report(REPORTS / "novelty.json")),
-        _reader(_report(READER)),
-        _tagger(_report(TAGGER)),
-        _stories(_report(REPORTS / "stories.json")),
-        _memory(_report(REPORTS / "memory.json")),
-        _language(_report(LANGUAGE)),
-        _side_by_side(_report(REPORTS / "side_by_side.json"), "Tiny Shakespeare"),
-        _measures(
-            reports["sts"],
-            _report(REPORTS / "ingest.json"),
-            _report(REPORTS / "ask.json"),
-            _report(REPORTS / "questions.json"),
-        ),
+def section(name: str) -> str:
+    """Its tables as Markdown; what has no report yet is left out."""
+    return "\n\n".join("\n".join(table) for table in SECTIONS[name]() if table)
+
+
+def _encoder_tables() -> Tables:
+    reports = {suite: _report(EVALUATION / f"{suite}.json") for suite in SUITES}
+    yield _similarity(reports["sts"])
+    yield _search(reports["retrieval"], "ndcg@10", "text search, nDCG@10")
+    yield _rates(reports)
+
+
+def _classifying_tables() -> Tables:
+    yield _classification(_report(EVALUATION / "classification.json"))
+    yield _search(_report(EVALUATION / "codesearch.json"), "mrr", "code search, MRR")
+
+
+def _news_tables() -> Tables:
+    yield _quiz(_report(REPORTS / "realtimeqa.json"))
+    yield _quiz_memory(_report(REPORTS / "realtimeqa.json"))
+    yield _novelty(_report(REPORTS / "novelty.json"))
+    yield _reader(_report(READER))
+    yield _tagger(_report(TAGGER))
+
+
+def _memory_tables() -> Tables:
+    yield _stories(_report(REPORTS / "stories.json"))
+    yield _memory(_report(REPORTS / "memory.json"))
+
+
+def _language_tables() -> Tables:
+    yield _language(_report(LANGUAGE))
+    yield _side_by_side(_report(REPORTS / "side_by_side.json"), "Tiny Shakespeare")
+
+
+def _levels_tables() -> Tables:
+    yield _side_by_side(_report(REPORTS / "side_by_side_news.json"), "news to 2024")
+    yield _rounding(_report(REPORTS / "rounding.json"))
+    for title, name in LEVELS_REPORTS.items():
+        yield from _levels(_report(REPORTS / name), title)
+
+
+def _speed_tables() -> Tables:
+    yield _measures(
+        _report(EVALUATION / "sts.json"),
+        _report(REPORTS / "ingest.json"),
+        _report(REPORTS / "ask.json"),
+        _report(REPORTS / "questions.json"),
     )
 
 
-def further_tables() -> str:
-    """The results that the README leaves to the page of the reports."""
-    reports = _suites()
-    return _joined(
-        _classification(reports["classification"]),
-        _search(reports["codesearch"], "mrr", "code search, MRR"),
-        _side_by_side(_report(REPORTS / "side_by_side_news.json"), "news to 2024"),
-        _rounding(_report(REPORTS / "rounding.json")),
-        *(
-            part
-            for title, name in LEVELS_REPORTS.items()
-            for part in _levels(_report(REPORTS / name), title)
-        ),
-    )
-
-
-def _suites() -> dict[str, Report]:
-    return {suite: _report(EVALUATION / f"{suite}.json") for suite in SUITES}
-
-
-def _joined(*tables: list[str]) -> str:
-    return "\n\n".join("\n".join(table) for table in tables if table)
+SECTIONS: Mapping[str, Callable[[], Tables]] = {
+    "encoder": _encoder_tables,
+    "classifying": _classifying_tables,
+    "news": _news_tables,
+    "memory": _memory_tables,
+    "language": _language_tables,
+    "levels": _levels_tables,
+    "speed": _speed_tables,
+}
 
 
 def _report(path: Path) -> Report:

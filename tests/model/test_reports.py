@@ -117,7 +117,7 @@ def test_levels_are_shown_for_every_text_with_what_tells_that_one_is_sure(
     (reports / "levels_news.json").write_text(report)
     readme = program("readme_tables")
     monkeypatch.setattr(readme, "REPORTS", reports)
-    lines = readme.further_tables().splitlines()
+    lines = readme.section("levels").splitlines()
     assert any(line.startswith("| news to 2024, 30 processor seconds each |") for line in lines)
     assert "| first: as it is | 2.500 ± 0.100 | 50, 10 | 0.60, 0.70 | 59 |" in lines
     longer = "3.000; 3.250 where four times as much stands before"
@@ -140,7 +140,7 @@ def test_stories_are_shown_beside_what_they_are_compared_with(
     (reports / "stories.json").write_text(json.dumps(report))
     readme = program("readme_tables")
     monkeypatch.setattr(readme, "REPORTS", reports)
-    lines = readme.main_tables().splitlines()
+    lines = readme.section("memory").splitlines()
     assert any("469 labelled articles among 9,549 |" in line for line in lines)
     assert "| Tidings | 90.0 | 90.0 | 90.0 | 90.0 |  |" in lines
     assert "| TF-IDF | 85.0 | 85.0 | 85.0 | 85.0 | 1.0 to 9.0 |" in lines
@@ -155,7 +155,8 @@ def test_tables_are_those_of_the_reports_there_are(
     monkeypatch.setattr(readme, "READER", reports / "reader.json")
     monkeypatch.setattr(readme, "TAGGER", reports / "tagging.json")
     (reports / "tagging.json").write_text(json.dumps(tagging_report()))
-    lines = readme.main_tables().splitlines()
+    names = "encoder", "news", "speed"
+    lines = [line for name in names for line in readme.section(name).splitlines()]
     assert "| Tidings, hybrid | 0.500 | 0.500 |" in lines
     assert "| BM25 | 0.400 | 0.400 |" in lines
     assert "| Tidings | 70.00 | 70.00 | 70.00 | 70.00 | 70.00 |" in lines
@@ -163,16 +164,13 @@ def test_tables_are_those_of_the_reports_there_are(
     assert any("10 x, 2.0 MB" in line for line in lines)
     assert "| Tidings | 91.00 | 97.50 |" in lines
     assert "| tagger, 2.0 MB: F1 of names, then accuracy of words | news | web |" in lines
-    further = readme.further_tables()
-    assert "| accuracy" not in further
-    assert "code search" not in further
+    assert readme.section("classifying") == ""
 
 
 def test_both_pages_have_the_tables_of_the_reports_as_they_are() -> None:
     readme = program("readme_tables")
-    for page, tables in (
-        (readme.README, readme.main_tables()),
-        (readme.FURTHER, readme.further_tables()),
-    ):
-        text = page.read_text(encoding="utf-8")
-        assert text == readme.with_results(text, tables), page
+    pages = [page.read_text(encoding="utf-8") for page in readme.PAGES]
+    assert pages == [readme.with_results(page) for page in pages]
+    assert sorted(mark[2] for page in pages for mark in readme.MARKS.finditer(page)) == sorted(
+        readme.SECTIONS
+    )
