@@ -3,7 +3,8 @@
 Nodes are the things that facts name. Whatever passes over them, a fact that is learned or a question that a fact
 answers, strengthens the edges among them by a bounded rule, and edges fade with a half-life. Each node keeps a
 colour, the running mean of the vectors of what passed. All of it follows from the log of passages in their order:
-replayed, it gives the same graph, and without an article's passages the graph is as if that had never been read.
+replayed, it gives the same graph, and without an article's passages the graph is as if that had never been read. Only
+edges that were pruned are replayed as well, until the next sleep; where one grows again, it starts from nothing.
 
 A weight is never rewritten to fade it. Stored is its *strength*: log2 of the weight, plus the moment at which it had
 that weight in half-lives since 1970. At the moment t the weight is 2 ** (strength - t), so edges keep their order while
@@ -182,30 +183,24 @@ class Experience:
 
     # ------------------------------------------------------------------------------------------------- keeping it
     def sleep(self, connection: Connection, *, now: datetime) -> Slept:
-        """Prune what has faded, leave each node its strongest edges, and drop what is not needed any more.
+        """Forget the questions of long ago, prune what has faded, and leave each node its strongest edges.
 
         Nothing else changes: fading needs no work. Sleeping twice is sleeping once.
         """
-        kept_since = now - KEPT_HALF_LIVES * HALF_LIFE
-        old = sql_experience.old_questions(connection, kept_since)
-        sql_experience.remove_passes(connection, old)
+        nodes_before, _, _ = sql_experience.sizes(connection)
+        old = sql_experience.old_questions(connection, now - KEPT_HALF_LIVES * HALF_LIFE)
+        _undo(connection, old)
         faded = sql_experience.remove_weaker(connection, math.log2(LEAST_WEIGHT) + moment(now))
         crowded = sql_experience.remove_beyond(connection, MAX_EDGES)
-        bare = sql_experience.remove_bare_nodes(connection)
-        node_count, edge_count, _ = sql_experience.sizes(connection)
-        return Slept(node_count, edge_count, faded + crowded, bare, len(old))
+        nodes, edges, _ = sql_experience.sizes(connection)
+        return Slept(nodes, edges, faded + crowded, nodes_before - nodes, len(old))
 
     def forget(self, connection: Connection, article_id: str) -> None:
         """Undo every passage of an article's facts, also of the questions that they answered.
 
         What these touched is made anew from the passages that are left.
         """
-        gone = sql_experience.passes_of_article(connection, article_id)
-        through = sql_experience.nodes_passed(connection, gone)
-        sql_experience.remove_passes(connection, gone)
-        touched = sorted({node for ids in through.values() for node in ids})
-        pairs = {pair for ids in through.values() for pair in _pairs(ids)}
-        _remake(connection, touched, pairs)
+        _undo(connection, sql_experience.passes_of_article(connection, article_id))
 
     def rebuild(self, connection: Connection) -> None:
         """Make the graph anew from the log of passages."""
@@ -316,6 +311,14 @@ def pass_otherwise(connection: Connection, otherwise: Mapping[int, Sequence[str]
     through = [*before.values(), *after.values()]
     touched = sorted({node for ids in through for node in ids})
     _remake(connection, touched, {pair for ids in through for pair in _pairs(ids)})
+
+
+def _undo(connection: Connection, seqs: Sequence[int]) -> None:
+    """Take passages out of the log, and make anew what they touched."""
+    through = sql_experience.nodes_passed(connection, seqs)
+    sql_experience.remove_passes(connection, seqs)
+    touched = sorted({node for ids in through.values() for node in ids})
+    _remake(connection, touched, {pair for ids in through.values() for pair in _pairs(ids)})
 
 
 def _remake(connection: Connection, touched: Sequence[int], pairs: Iterable[Pair]) -> None:

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from kb.reread import READ
 from kb.retrieve import Scored
 from kb.spread import Gate
 
 SHIPPED = "recall.json"
-READ_BEHIND = 15
-"""Facts that a reader is given before those brought to mind."""
 READ_IN_MIND = 5
+"""Of the facts that a reader reads, how many are brought to mind, behind the likeliest."""
 LEAST = 1e-4
 """Probabilities nearer to 0 or 1 are taken as this near."""
 
@@ -87,10 +87,12 @@ def in_mind_first(
 def reading_order(ranked: Sequence[Scored], in_mind: Sequence[Scored]) -> list[Scored]:
     """The likeliest facts, behind them a few that come first to mind, then the others.
 
-    What a reader makes of them alone decides on answers, so the likeliest must be read whatever comes to mind.
+    What a reader makes of those that it reads decides on answers, so most of them are the likeliest whatever comes to
+    mind.
     """
-    first = list(ranked[:READ_BEHIND])
+    likeliest = READ - READ_IN_MIND
+    first = list(ranked[:likeliest])
     held = {one.fact.seq for one in first}
     more = [one for one in in_mind if one.fact.seq not in held][:READ_IN_MIND]
     held |= {one.fact.seq for one in more}
-    return first + more + [one for one in ranked[READ_BEHIND:] if one.fact.seq not in held]
+    return first + more + [one for one in ranked[likeliest:] if one.fact.seq not in held]

@@ -97,7 +97,7 @@ class Slept:
     """What a night's sleep left of the experience graph, and what it dropped."""
 
     nodes: int
-    edges: int
+    edges: int  # pairs of nodes, in one direction or both
     edges_pruned: int  # each direction counted
     nodes_dropped: int
     questions_dropped: int  # answered so long ago that nothing is left of them

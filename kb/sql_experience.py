@@ -1,4 +1,4 @@
-"""The experience graph's rows: every query on the tables `experience_*`.
+"""The experience graph's rows: the queries on the tables `experience_*` alone; `sql_brought.py` joins them to others.
 
 Strengths are what `kb.experience` makes of them. An edge is two rows, so that each node finds its own by one range.
 """
@@ -16,13 +16,10 @@ from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, s
 
 from kb.sql import CHUNK, chunks
 from kb.tables import (
-    ArticleEntityRow,
-    ArticleRow,
     ExperienceEdgeRow,
     ExperienceNodeRow,
     ExperiencePassRow,
     ExperienceTraceRow,
-    FactRow,
     table_of,
 )
 
@@ -30,9 +27,6 @@ _NODE = table_of(ExperienceNodeRow)
 _EDGE = table_of(ExperienceEdgeRow)
 _PASS = table_of(ExperiencePassRow)
 _TRACE = table_of(ExperienceTraceRow)
-_FACT = table_of(FactRow)
-_ARTICLE = table_of(ArticleRow)
-_ENTITY = table_of(ArticleEntityRow)
 
 Pair = tuple[int, int]
 Ints = npt.NDArray[np.int64]
@@ -274,12 +268,12 @@ def set_strengths(connection: Connection, edges: Mapping[Pair, float | None]) ->
 
 
 def remove_weaker(connection: Connection, strength: float) -> int:
-    """Drop the edges below a strength; return how many edges that were, each way counted."""
+    """Drop the edges below a strength; return how many, each direction counted."""
     return int(connection.execute(delete(_EDGE).where(_EDGE.c.strength < strength)).rowcount)
 
 
 def remove_beyond(connection: Connection, most: int) -> int:
-    """Leave each node its strongest edges, at most so many; return how many were dropped."""
+    """Leave each node its strongest edges, at most so many; return how many were dropped, each direction counted."""
     crowded = (
         select(_EDGE.c.node)
         .group_by(_EDGE.c.node)
@@ -300,14 +294,6 @@ def remove_beyond(connection: Connection, most: int) -> int:
     return dropped
 
 
-def remove_bare_nodes(connection: Connection) -> int:
-    """Drop the nodes that no passage goes through any more; return how many."""
-    used = select(_TRACE.c.node).where(_TRACE.c.node == _NODE.c.id).exists()
-    bare = list(connection.execute(select(_NODE.c.id).where(~used)).scalars())
-    remove_nodes(connection, bare)
-    return len(bare)
-
-
 def clear(connection: Connection, *, log: bool = False) -> None:
     """Drop the graph; with `log` the passages too."""
     for table in (_EDGE, _TRACE, _NODE, *((_PASS,) if log else ())):
@@ -315,12 +301,23 @@ def clear(connection: Connection, *, log: bool = False) -> None:
 
 
 def sizes(connection: Connection) -> tuple[int, int, int]:
-    """Nodes, edges (each counted once) and passages."""
-    nodes, edges, passes = (
-        connection.execute(select(func.count()).select_from(table)).scalar_one()
-        for table in (_NODE, _EDGE, _PASS)
+    """Nodes, pairs of nodes with an edge in one direction or both, and passages."""
+    back = _EDGE.alias()
+    is_answered = (
+        select(back.c.node)
+        .where(back.c.node == _EDGE.c.other, back.c.other == _EDGE.c.node)
+        .exists()
     )
-    return nodes, (edges + 1) // 2, passes
+    is_first = or_(_EDGE.c.node < _EDGE.c.other, ~is_answered)
+    nodes, edges, passes = (
+        connection.execute(query).scalar_one()
+        for query in (
+            select(func.count()).select_from(_NODE),
+            select(func.count()).select_from(_EDGE).where(is_first),
+            select(func.count()).select_from(_PASS),
+        )
+    )
+    return nodes, edges, passes
 
 
 # ----------------------------------------------------------------------------------- what is spread over, quickly

@@ -80,11 +80,13 @@ def laid(rows):
 @settings(deadline=None)
 @given(st.lists(st.tuples(rates, ages), min_size=1, max_size=30))
 def test_weights_are_bounded_and_every_passage_strengthens(passages):
-    strength = None
+    strength, latest = None, 0.0
     for rate, age in passages:
         stronger = grown(strength, rate, age)
         assert strength is None or stronger >= strength
         strength = stronger
+        latest = max(latest, age)
+        assert strength <= latest  # never above a weight of 1 at the last moment
         assert 0 < weight(strength, age) <= 1
 
 
@@ -127,6 +129,23 @@ def test_replay_gives_the_same_graph(connection, rows):
     grown_one_by_one = graph(connection)
     experience.rebuild(connection)
     assert graph(connection) == grown_one_by_one
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(passed, st.integers(0, 1200))
+def test_replay_gives_the_same_graph_after_sleep(connection, rows, day):
+    sql_experience.clear(connection, log=True)
+    experience = Experience(DIM)
+    for one in laid(rows):
+        experience.pass_over(connection, [one])
+    asleep_at = NOW + timedelta(days=day)
+    experience.sleep(connection, now=asleep_at)
+    slept = graph(connection)
+    experience.rebuild(connection)
+    experience.sleep(connection, now=asleep_at)
+    assert graph(connection) == slept
 
 
 @settings(
@@ -178,6 +197,7 @@ def test_sleep_leaves_a_node_its_strongest_edges(connection):
     )
     slept = experience.sleep(connection, now=NOW + timedelta(days=80))
     assert slept.edges_pruned == 9
+    assert slept.edges == MAX_EDGES + 9  # from the others they still lead to it
     kept = {pair[1] for pair in graph(connection)[1] if pair[0] == "hub city"}
     assert kept == {things.key_of(other) for other in others[9:]}
 
@@ -242,6 +262,26 @@ def test_longest_names_are_found_first_and_in_order():
     spans = things.spans_of_words("Did the New York Times leave New York for Paris?")
     known = ["new york time", "new york", "york", "paris", "the"]
     assert things.longest(spans, known) == ["new york time", "new york", "paris"]
+
+
+NAMES_AS_WRITTEN = (
+    "U.S.", "US", "AT&T", "J.K. Rowling", "Côte d'Ivoire", "Mr Smith", "The Who", "S&P 500", "O'Neill", "Acme Corp.",
+    "Al-Qaeda", "São Paulo", "University of Oxford", "G7",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES_AS_WRITTEN)
+@pytest.mark.parametrize(
+    "question", ["What did {} say?", "Who left {}'s board on Monday?", "Why {}?"]
+)
+def test_a_name_in_a_question_is_the_one_that_a_fact_has(name, question):
+    key = things.key_of(name)
+    assert key in things.longest(things.spans_of_words(question.format(name)), [key])
+
+
+def test_small_words_name_nothing():
+    spans = things.spans_of_words("Who told us the truth about it in the end?")
+    assert not {"united state", "it", "end in", "the"}.intersection(spans.values())
 
 
 def test_gate_lets_like_colours_through():
