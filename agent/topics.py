@@ -1,8 +1,8 @@
 """Find what an article is about: named entities resolved within it, and key phrases.
 
 A mention by surname joins the full name, a possessive is taken off, a name that was missed once is found again where it
-A mention by surname joins the full name, a possessive is taken off, a name that was missed once is found again where
-in news at large, how early. Nothing is resolved across articles.
+recurs, and a name with several kinds gets the commonest. Key phrases are scored by their words: how often here, how
+rare in news at large, how early. Nothing is resolved across articles.
 """
 
 import math

@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from kb.words import STOP_WORDS, fold, stem, terms, words
+from kb.words import STOP_WORDS, fold, stem, terms, unmarked, words
 
 _TITLE_WORDS = """
     mr mrs ms miss dr sir dame lord lady prof professor president vice prime minister chancellor
@@ -58,14 +58,19 @@ _OPENERS = frozenset(_OPENER_WORDS.split())
 @lru_cache(maxsize=1 << 15)
 def name_words(name: str) -> tuple[str, ...]:
     """The words that carry a name: folded, without titles, company forms and possessives."""
-    closed = _DOTS.sub("", _POSSESSIVE.sub("", name))
-    parts = [part for part in _SPLIT.split(fold(closed)) if part]
+    parts = [word.casefold() for word in words_as_written(name)]
     alias = _ALIASES.get(" ".join(part for part in parts if part != "the"))
     if alias is not None:
         return tuple(alias.split())
     kept = [part for part in parts if part not in _GLUE]
     bare = [part for part in kept if part not in _TITLES and part not in _SUFFIXES]
     return tuple(bare or kept or parts)
+
+
+def words_as_written(text: str) -> list[str]:
+    """The words of a text as `name_words` takes a name apart, in their own case: "AT&T's U.S. arm" is AT&T, US, arm."""
+    closed = _DOTS.sub("", _POSSESSIVE.sub("", text))
+    return [part for part in _SPLIT.split(unmarked(closed)) if part]
 
 
 @lru_cache(maxsize=1 << 15)

@@ -7,7 +7,7 @@ article, or else the story, knows one John Smith. Nothing else is resolved: two 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from kb.names import name_words
+from kb.names import name_words, words_as_written
 from kb.words import STOP_WORDS, fold, singular, terms
 
 MAX_THINGS = 12  # of one sentence: bounds the edges that it may bring
@@ -16,7 +16,6 @@ SHORT_TITLE_WORDS = 6  # a title this short may itself be a name; a headline is 
 LEAST_CHARS = 3  # of a single word that a question may name a thing by
 
 _BRACKETED = re.compile(r"\s*\([^)]*\)")
-_WORD = re.compile(r"[^\W_]+")
 
 
 def key_of(name: str) -> str:
@@ -81,14 +80,26 @@ def _subjects(title: str, entities: Sequence[str]) -> Iterator[str]:
 
 def spans_of_words(text: str) -> dict[tuple[int, int], str]:
     """Every stretch of up to `MAX_NAME_WORDS` words as (first word, word behind the last) -> the key it would have."""
-    words = _WORD.findall(fold(text))
+    words = words_as_written(text)
     found = {}
     for start in range(len(words)):
         for end in range(start + 1, min(start + MAX_NAME_WORDS, len(words)) + 1):
             run = words[start:end]
-            if len(run) > 1 or (run[0] not in STOP_WORDS and len(run[0]) >= LEAST_CHARS):
+            if any(map(_may_name if len(run) == 1 else _is_more_than_glue, run)):
                 found[start, end] = key_of(" ".join(run))
     return found
+
+
+def _may_name(word: str) -> bool:
+    """Whether a word alone may name a thing: "US" may, "us" may not."""
+    if word.isupper():
+        return len(word) > 1
+    return len(word) >= LEAST_CHARS and fold(word) not in STOP_WORDS
+
+
+def _is_more_than_glue(word: str) -> bool:
+    """Whether a word may be what tells of several that they name a thing, as in "The Who"."""
+    return word[0].isupper() or _may_name(word)
 
 
 def longest(spans: dict[tuple[int, int], str], known: Iterable[str]) -> list[str]:

@@ -47,9 +47,12 @@ _VERBS = {
 
 def fold(text: str) -> str:
     """Lower case without diacritics, in compatibility form."""
-    if text.isascii():
-        return text.lower()
-    return _MARKS.sub("", unicodedata.normalize("NFKD", text)).casefold()
+    return text.lower() if text.isascii() else unmarked(text).casefold()
+
+
+def unmarked(text: str) -> str:
+    """A text without diacritics, in compatibility form."""
+    return text if text.isascii() else _MARKS.sub("", unicodedata.normalize("NFKD", text))
 
 
 def words(text: str) -> list[str]:
