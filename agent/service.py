@@ -242,7 +242,7 @@ class Service:
 
     def _story(self, arguments: Arguments) -> str:
         story_id = required_text(arguments, "story")
-        if not self.kb.has_story(story_id):
+        if self.kb.story(story_id) is None:
             raise ConfigError(f"no story {story_id!r} in this store")
         return story_id
 
@@ -259,14 +259,17 @@ class Service:
         form = text_of(arguments, "form") or "graphml"
         if form not in GRAPH_FORMS:
             raise ConfigError(f"form: neither of {', '.join(GRAPH_FORMS)}")
-        story = text_of(arguments, "story")
+        story = None if arguments.get("story") is None else self._story(arguments)
         limit = (
             None
             if arguments.get("limit") is None and form == "graphml"
             else limit_of(arguments, 60)
         )
         shown = self.kb.neighbourhood(now=self._collector.clock(), story_id=story, limit=limit)
-        return graphml(shown) if form == "graphml" else svg(shown, f"Story {story or '(all)'}")
+        if form == "graphml":
+            return graphml(shown)
+        told = None if story is None else self.kb.story(story)
+        return svg(shown, told.label if told else "What the store has met together")
 
     # ------------------------------------------------------------------------------------------- forgetting
     def forget(self, arguments: Arguments, _progress: Progress) -> JSON:

@@ -142,10 +142,11 @@ class Archive:
             fact_ids = sql_stories.fact_ids_of(connection, story_id, as_of=as_of, limit=limit)
             return sql_facts.load(connection, fact_ids, as_of=as_of)
 
-    def has_story(self, story_id: str) -> bool:
-        """Whether a story has this id."""
+    def story(self, story_id: str) -> StorySummary | None:
+        """The story with this id; None where there is none."""
         with reading(self._engine, self._place) as connection:
-            return sql_stories.exists(connection, story_id)
+            found = sql_stories.summarize(connection, [story_id])
+        return found[0] if found else None
 
     def story_timeline(
         self, story_id: str, *, as_of: datetime | None = None, facts_each: int = 5

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
-from kb import sql_articles, sql_brought, sql_experience, sql_facts, sql_meta
+from kb import sql_brought, sql_experience, sql_facts, sql_meta
 from kb.exact import pack, unpack
 from kb.experience import Experience, colour_of, moment, weight
 from kb.intake import Intake
@@ -61,17 +61,6 @@ class Remembering(Intake):
             slept = self._experience.sleep(connection, now=now)
             sql_meta.put(connection, sql_meta.SLEPT, now.isoformat())
             return slept
-
-    def forget_experience(self, article_id: str) -> None:
-        """Take every trace of an article's facts out of the graph; the facts themselves stay.
-
-        Raises:
-            ValueError: no such article is stored.
-        """
-        with self._lock, writing(self._engine, self._place) as connection:
-            if sql_articles.get(connection, article_id) is None:
-                raise ValueError(f"no article {article_id}")
-            self._experience.forget(connection, article_id)
 
     def neighbourhood(
         self, *, now: datetime, story_id: str | None = None, limit: int | None = None

@@ -82,12 +82,6 @@ def replace(connection: Connection, story_id: str, story: Story | None) -> None:
     save(connection, story)
 
 
-def exists(connection: Connection, story_id: str) -> bool:
-    """Whether a story has this id."""
-    query = select(_STORY.c.seq).where(_STORY.c.id == story_id)
-    return connection.execute(query).first() is not None
-
-
 def load_all(connection: Connection) -> list[Story]:
     """Every story in the order they were opened."""
     return [_story(row) for row in connection.execute(select(_STORY).order_by(_STORY.c.seq))]

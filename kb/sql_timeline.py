@@ -57,7 +57,8 @@ def _told(connection: Connection, story_id: str, as_of: datetime | None) -> dict
     """Day -> (id, place in its article, independent publishers) of the facts that the story first told then."""
     publishers = (
         select(_SOURCE.c.fact_id, func.count(func.distinct(_SOURCE.c.publisher)).label("count"))
-        .where(_SOURCE.c.is_copy.is_(False))
+        .join(_ARTICLE, _ARTICLE.c.id == _SOURCE.c.article_id)
+        .where(_SOURCE.c.is_copy.is_(False), *sql_stories.out_by(as_of))
         .group_by(_SOURCE.c.fact_id)
         .subquery()
     )

@@ -1,5 +1,7 @@
 """Feeds in, facts out, questions answered: the whole loop on the bundled newsroom."""
 
+from xml.etree import ElementTree
+
 from tests.e2e.conftest import quick_settings
 
 
@@ -76,6 +78,12 @@ def test_every_reading_command_answers_in_json(tidings, demo_room):
     assert decisions[0]["placement"] == "opened"
     assert story in tidings("export", "--stories").out
     assert tidings("whats-new", "--since", "1d", "--json").json["stories"]
+    assert "<graphml" in tidings("graph").out
+    label = tidings("topics", "--json").json[0]["label"]
+    assert f"<title>{label}</title>" in tidings("graph", "--story", story, "--svg").out
+    assert "<title>What the store has met" in tidings("graph", "--svg").out
+    unknown = tidings("graph", "--story", "none", "--svg")
+    assert (unknown.code, unknown.err) == (2, "tidings: no story 'none' in this store\n")
     assert all(feed["status"] == "ok" for feed in tidings("feeds", "--json").json["feeds"])
     assert tidings("reindex", "--json").json["indexed"] > 0
     assert tidings("doctor", "--json").json["encoder"]
@@ -114,3 +122,30 @@ def test_as_of_hides_what_was_published_later(tidings, demo_room):
         ).json
     }
     assert dates == {"2025-03-10"}
+
+
+def passes(tidings):
+    """How often something has passed through each node of the experience graph, summed up."""
+    tree = ElementTree.fromstring(tidings("graph").out)
+    key = next(it.get("id") for it in tree.iter() if it.get("attr.name") == "passes")
+    return sum(int(it.text or 0) for it in tree.iter() if it.get("key") == key)
+
+
+def test_an_answered_question_is_remembered_and_others_are_not(tidings, demo_room):
+    demo_room.day = 2
+    counts_of(tidings, demo_room)
+    before = passes(tidings)
+    assert before > 0
+    unknown = tidings("ask", "Who designed the lighthouse of Calderhaven?", "--json")
+    assert not unknown.json["known"]
+    assert passes(tidings) == before
+    known = tidings("ask", "How many homes did Storm Petra leave without power?", "--json")
+    assert known.json["known"]
+    assert passes(tidings) > before
+
+
+def test_the_graph_sleeps_once_a_day(tidings, demo_room):
+    env = quick_settings(demo_room.port) | {"TIDINGS_LOG__LEVEL": "INFO"}
+    feeds = f"{demo_room.url}/feeds.yaml"
+    slept = ["slept" in tidings("ingest", "--feeds", feeds, env=env).err for _ in range(2)]
+    assert slept == [True, False]

@@ -133,17 +133,6 @@ def test_sleep_comes_once_a_night(opened, newsroom):
     assert kb.sleep(now=NOW + timedelta(days=1)) is not None
 
 
-def test_an_article_can_be_forgotten(opened, newsroom):
-    kb = opened()
-    first, _ = two_hops(kb, newsroom)
-    kb.forget_experience(first.id)
-    names = {node.name for node in kb.neighbourhood(now=NOW).nodes}
-    assert "Acme Corporation" not in names
-    assert "Little Snoring" in names
-    with pytest.raises(ValueError, match="no article"):
-        kb.forget_experience("nothing")
-
-
 def test_neighbourhood_holds_weights_of_its_moment(opened, newsroom):
     kb = opened()
     two_hops(kb, newsroom)

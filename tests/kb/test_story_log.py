@@ -74,8 +74,8 @@ def test_an_article_is_logged_once(kb, newsroom, place):
 def test_what_was_learned_without_a_decision_has_none(kb, newsroom):
     article = newsroom.article(["The flood took 12 houses."])
     newsroom.teach(kb, article, [], story=story("flood"))
-    assert kb.has_story("story-flood")
-    assert not kb.has_story("story-fire")
+    assert kb.story("story-flood").id == "story-flood"
+    assert kb.story("story-fire") is None
     assert kb.story_decisions("story-flood") == []
     assert kb.article_placement(article.id) is None
 

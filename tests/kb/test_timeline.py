@@ -67,6 +67,21 @@ def test_as_of_hides_what_came_later(kb, tell):
     assert (day.day, day.added, day.conflicts) == (NOW.date(), 1, ())
 
 
+def test_as_of_orders_facts_by_who_had_told_them_by_then(kb, tell):
+    tell(
+        "The flood in Porto Verde took 12 houses on Monday.", "Rain fell on Cape Luso for 9 hours."
+    )
+    tell("At Cape Luso the rain fell for 9 hours.", publisher="Beta Times", day=2)
+    first = [
+        kb.story_timeline("story-flood", as_of=as_of)[0].facts[0].evidence.quote
+        for as_of in (NOW + timedelta(days=1), None)
+    ]
+    assert first == [
+        "The flood in Porto Verde took 12 houses on Monday.",
+        "Rain fell on Cape Luso for 9 hours.",
+    ]
+
+
 def test_undated_articles_come_last(kb, tell):
     tell("The flood in Porto Verde took 12 houses.", day=None)
     tell("Soldiers brought 40 boats to the harbour.", day=2)
