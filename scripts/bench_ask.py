@@ -1,8 +1,9 @@
-"""Time `ask` on a loaded store of 50,000 facts learned from real news.
+"""Time `ask` on a store of 50,000 facts of real news, and a search with the experience graph and without.
 
     python scripts/bench_ask.py --data "$TIDINGS_DATA" --json ask.json [--home DIR]
 
-With `--home` the filled store is kept there and used again by the next run.
+With `--home` the filled store is kept there and used again by the next run. Searches are timed in turns, by the
+processor time of this process, over the same vectors in SQL.
 """
 
 import argparse
@@ -13,16 +14,22 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from agent.app import open_service
+from agent.judgement import load_judgement
 from agent.replay import article_of, learn_replayed
 from agent.service import Service
 from agent.settings import load_settings
-from kb import Article
+from kb import Article, KnowledgeBase
+from model.checkpoint import current_commit
+from model.timing import describe_machine
 
 QUESTIONS = 200
 SEED = 7
@@ -35,7 +42,10 @@ def main() -> None:
         home = options.home or Path(scratch)
         with open_service(load_settings({}), home) as service:
             filled_s = _fill(service, options.data, options.facts)
-            report = _measure(service) | {"filled_in_s": filled_s}
+            questions = _questions(service)
+            report = _measure(service, questions) | {"filled_in_s": filled_s}
+        report["search_ms"] = _search_ms(home, questions)
+        report |= {"machine": describe_machine(), "commit": current_commit()}
     options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     sys.stdout.write(json.dumps(report) + "\n")
 
@@ -59,9 +69,12 @@ def _articles(data: Path, now: datetime) -> Iterator[Article]:
                 yield article_of(json.loads(line), fetched_at=now)
 
 
-def _measure(service: Service) -> dict[str, Any]:
+def _questions(service: Service) -> list[str]:
     asked = [row.question for row in service.kb.export_decisions() if row.question]
-    questions = random.Random(SEED).sample(asked, min(QUESTIONS, len(asked)))
+    return random.Random(SEED).sample(asked, min(QUESTIONS, len(asked)))
+
+
+def _measure(service: Service, questions: Sequence[str]) -> dict[str, Any]:
     service.call("ask", {"question": questions[0]})
     times_ms = []
     for question in questions:
@@ -77,6 +90,40 @@ def _measure(service: Service) -> dict[str, Any]:
         "p95_ms": round(times_ms[int(0.95 * len(times_ms))], 1),
         "max_ms": round(times_ms[-1], 1),
     }
+
+
+def _search_ms(home: Path, questions: Sequence[str]) -> dict[str, float]:
+    """Medians of a search with the graph and without it, and of what the graph adds to one; and that of 95 %."""
+    judgement = load_judgement(load_settings({}))
+    with ExitStack() as opened:
+        stores = [
+            opened.enter_context(
+                KnowledgeBase.open(
+                    home,
+                    judgement.encoder,
+                    judgement.answerability,
+                    recall=recall,
+                    read_only=True,
+                )
+            )
+            for recall in (judgement.recall, None)
+        ]
+        for kb in stores:
+            kb.search(questions[0])  # what only a first search reads
+        times = np.array([[_spent_ms(kb, question) for kb in stores] for question in questions])
+    added = times[:, 0] - times[:, 1]
+    return {
+        "with_graph": round(float(np.median(times[:, 0])), 1),
+        "without": round(float(np.median(times[:, 1])), 1),
+        "added": round(float(np.median(added)), 1),
+        "added_p95": round(float(np.percentile(added, 95)), 1),
+    }
+
+
+def _spent_ms(kb: KnowledgeBase, question: str) -> float:
+    began = time.process_time()
+    kb.search(question)
+    return 1000 * (time.process_time() - began)
 
 
 def _options() -> argparse.Namespace:

@@ -527,6 +527,15 @@ def _measures(encoder: Report, ingest: Report, ask: Report, questions: Report) -
                 "python scripts/bench_ask.py",
             )
         )
+    if spent := ask.get("search_ms"):
+        rows.append(
+            (
+                "a search on them without the experience graph, and what that adds; processor time",
+                f"{spent['without']:.0f} ms, {spent['added']:.1f} ms "
+                f"({spent['added_p95']:.0f} ms for 95 %)",
+                "python scripts/bench_ask.py",
+            )
+        )
     if questions:
         asker, templates = questions["asker"], questions["templates"]
         rows.append(
