@@ -21,7 +21,7 @@ from agent.memory_news import NEWS, digest_of, read_news_set
 from agent.memory_sets import SINGLE_HOP, Hop, HopSet, read_hop_sets
 from agent.progress import Progress
 from agent.questions import parse_question
-from agent.realtimeqa_scores import exact_match, word_f1
+from agent.realtimeqa_scores import exact_match, mean_interval, word_f1
 from agent.replay import article_of, learn_replayed, learned_chars_per_s
 from kb import Answer, KnowledgeBase, Match, RecallWeights
 from model.evaluate_search import public_words
@@ -140,18 +140,23 @@ class _Runner:
             "texts": len(self._articles),
             "digest": digest_of(self._hops),
         }
+        shares = {}
         for name, graph in (("graph_off", False), ("graph_on", True)):
             with self._open(graph=graph, read_only=True) as kb:
-                figures[name] = {**self._recall_of(kb), **self._answers_of(kb)}
+                shares[name], ms = self._shares(kb)
+                figures[name] = {**_recall(shares[name], ms), **self._answers_of(kb)}
+        gains = np.subtract(shares["graph_on"], shares["graph_off"])
+        figures["graph_gain_95"] = np.round(mean_interval(gains), DIGITS).tolist()
         with self._open(graph=True, read_only=False) as kb:
             figures["asked_once"], figures["told_once"] = self._after_asking(kb)
             figures["forgetting"] = {}
             for days in DAYS:
                 kb.sleep(now=NOW + timedelta(days=days))
-                figures["forgetting"][f"{days} days"] = self._recall_of(kb)[f"recall@{AT}"]
+                figures["forgetting"][f"{days} days"] = _mean_share(self._shares(kb)[0])
         return figures, took
 
-    def _recall_of(self, kb: KnowledgeBase) -> dict[str, float]:
+    def _shares(self, kb: KnowledgeBase) -> tuple[list[float], float]:
+        """Of each question the share of its texts that is found, and the milliseconds that a search takes."""
         questions = self._hops.questions
         began = time.perf_counter()
         found = [kb.search(one.text, limit=SEARCHED) for one in questions]
@@ -160,10 +165,10 @@ class _Runner:
             _share_found([match.fact.article.url for match in matches], one)
             for matches, one in zip(found, questions, strict=True)
         ]
-        return {
-            f"recall@{AT}": round(float(np.mean(shares)), DIGITS),
-            "ms": round(1000 * spent / len(questions), 1),
-        }
+        return shares, round(1000 * spent / len(questions), 1)
+
+    def _recall_of(self, kb: KnowledgeBase) -> dict[str, float]:
+        return _recall(*self._shares(kb))
 
     def _answers_of(self, kb: KnowledgeBase) -> dict[str, float]:
         """What the free answers are worth, however unlikely."""
@@ -202,6 +207,14 @@ class _Runner:
             if match.fact.article.url in one.supporting:
                 best.setdefault(match.fact.article.url, match)
         return list(best.values())
+
+
+def _recall(shares: Sequence[float], ms: float) -> dict[str, float]:
+    return {f"recall@{AT}": _mean_share(shares), "ms": ms}
+
+
+def _mean_share(shares: Sequence[float]) -> float:
+    return round(float(np.mean(shares)), DIGITS)
 
 
 def _share_found(ranked: Sequence[str], one: Hop) -> float:

@@ -11,12 +11,10 @@ from agent.judgement import Judgement
 from agent.questions import parse_question
 from agent.quiz import Row
 from agent.realtimeqa_scores import (
-    INTERVAL,
-    RESAMPLES,
     RIGHT_F1,
-    SEED,
     exact_match,
     holds_answer,
+    mean_interval,
     word_f1,
 )
 from kb import Answer, KnowledgeBase
@@ -83,16 +81,11 @@ def memory_figures(told: Mapping[str, Sequence[Told]]) -> dict[str, Any]:
     """
     tables = {name: np.array([_row(one) for one in rows]) for name, rows in told.items()}
     gains = tables[WITH] - tables[WITHOUT]
-    rng = np.random.default_rng(SEED)
-    samples = rng.integers(len(gains), size=(RESAMPLES, len(gains)))
-    low, high = np.percentile(gains[samples].mean(axis=1), INTERVAL, axis=0)
-    bounds = zip(low.tolist(), high.tolist(), strict=True)
+    bounds = np.round(mean_interval(gains), 2).T.tolist()
     return {
         **{name: _named(table.mean(axis=0).tolist()) for name, table in tables.items()},
         "gain": _named(gains.mean(axis=0).tolist()),
-        "gain_95": dict(
-            zip(FIGURES, ([round(it, 2) for it in bound] for bound in bounds), strict=True)
-        ),
+        "gain_95": dict(zip(FIGURES, bounds, strict=True)),
         "n": len(gains),
     }
 

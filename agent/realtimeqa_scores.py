@@ -146,6 +146,13 @@ def figures(rows: Sequence[Asked]) -> dict[str, Any]:
     return found | {"n": len(rows)}
 
 
+def mean_interval(values: npt.ArrayLike) -> Floats:
+    """The 95 % interval of a mean over resampled rows: (2,) for values (N,), (2, K) for (N, K)."""
+    rows = np.asarray(values, dtype=np.float64)
+    chosen = np.random.default_rng(SEED).integers(len(rows), size=(RESAMPLES, len(rows)))
+    return np.asarray(np.percentile(rows[chosen].mean(axis=1), INTERVAL, axis=0))
+
+
 def rivals_accuracy(rows: Sequence[Asked]) -> dict[str, float]:
     """Multiple-choice accuracy, times 100, of every comparator."""
     names = sorted({name for row in rows for name in row.rivals})

@@ -367,6 +367,10 @@ def _memory(report: Report) -> list[str]:
             ("F1 of answers with it", "graph_on", "f1"),
         )
     }
+    rows["what the graph adds, 95 %"] = [
+        " to ".join(f"{100 * bound:+.1f}" for bound in found.get("graph_gain_95", ()))
+        for found in sets.values()
+    ]
     for name, rival in report.get("comparators", {}).items():
         rows[f"found by {name}, whole texts"] = [
             f"{100 * rival['sets'][part]['recall@5']:.1f}" for part in sets

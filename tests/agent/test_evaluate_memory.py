@@ -77,6 +77,7 @@ def test_every_figure_is_reported_with_and_without_the_graph(data):
     for name in ("graph_off", "graph_on"):
         assert set(found[name]) == {"recall@5", "ms", "em", "f1"}
         assert found[name]["recall@5"] == 1.0
+    assert found["graph_gain_95"] == [0.0, 0.0]
     assert found["asked_once"]["recall@5"] == found["told_once"]["recall@5"] == 1.0
     assert list(found["forgetting"]) == ["90 days", "365 days", "730 days", "1460 days"]
     assert report["mean"]["graph_on"]["recall@5"] == 1.0

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from agent.realtimeqa_scores import (
@@ -10,6 +11,7 @@ from agent.realtimeqa_scores import (
     calibration_error,
     exact_match,
     figures,
+    mean_interval,
     rivals_accuracy,
     word_f1,
 )
@@ -80,3 +82,9 @@ def test_figures_of_four_questions():
     assert figures(rows) == found
     assert rivals_accuracy(rows) == {"bm25": 100.0}
     assert figures([]) == {"n": 0}
+
+
+def test_the_interval_of_a_mean_narrows_with_more_rows():
+    few, many = (mean_interval([0.0, 1.0] * times) for times in (5, 500))
+    assert few[0] < many[0] < 0.5 < many[1] < few[1]
+    assert mean_interval(np.ones((4, 3))).tolist() == [[1.0] * 3] * 2
