@@ -10,8 +10,9 @@ Shapes: T characters of a text, E edges of one length.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +47,12 @@ class Traces:
     """Which one did the last time; 0 where none did."""
     age: Counts
     """Characters since then; 0 where there was none."""
+
+    @classmethod
+    def joined(cls, parts: Sequence[Traces]) -> Traces:
+        """Of one text after another; one at least."""
+        names = [each.name for each in fields(cls)]
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
     def part(self, begin: int, end: int) -> Traces:
         """Of some of the characters alone."""
@@ -85,6 +92,21 @@ class Experience:
             _traces(stretch, length, edges).part(begin, begin + len(ids))
             for length, edges in zip(self.lengths, self._edges, strict=True)
         ]
+
+    def read(self, ids: Ids) -> list[Traces]:
+        """`look` at a text while it is learned, so that what it says counts within the bounds of the graph."""
+        parts = []
+        for begin in range(0, max(len(ids), 1), PENDING):
+            part = ids[begin : begin + PENDING]
+            parts.append(self.look(part))
+            self.learn(part)
+        return [Traces.joined(of_length) for of_length in zip(*parts, strict=True)]
+
+    def copy(self) -> Experience:
+        """Another one that knows the same; what either learns the other does not."""
+        other = copy.copy(self)
+        other._edges = list(self._edges)
+        return other
 
     def learn(self, ids: Ids) -> None:
         """Add a text, uint8 (T,)."""

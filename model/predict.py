@@ -81,7 +81,8 @@ class LanguageModel:
 
         Args:
             text: any.
-            experience: what was read before, heard beside the network; None for the network alone.
+            experience: what was read before, heard beside the network with what of the text has been read; itself it
+                learns nothing. None for the network alone.
 
         Raises:
             CheckpointError: there is experience, but the model has no gate to hear it through.
@@ -93,7 +94,7 @@ class LanguageModel:
         ids = self.alphabet.ids(text)
         if experience is not None and self.gate is None:
             raise CheckpointError(f"{self.name} cannot hear experience: it has no gate")
-        traces = experience.look(ids) if experience is not None else []
+        traces = experience.copy().read(ids) if experience is not None else []
         alone, heard = [np.zeros(0)], [np.zeros(0)]
         for first, logs in self._logs_by_stretch(ids):
             following = ids[first : first + len(logs)]

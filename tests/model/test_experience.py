@@ -48,6 +48,22 @@ def as_rows(traces: experience.Traces) -> npt.NDArray[np.int64]:
     return np.stack([getattr(traces, each.name) for each in dataclasses.fields(traces)], axis=1)
 
 
+def test_a_text_that_is_read_counts_within_the_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(experience, "PENDING", 300)
+    ids = np.random.default_rng(1).integers(0, 5, 1500).astype(np.uint8)
+    for bound in (10**6, 200):
+        graph = Experience(LENGTHS, most_edges=bound)
+        other = graph.copy()
+        found = [as_rows(each) for each in graph.read(ids)]
+        assert (other.size, other.learned, graph.learned) == (0, 0, len(ids))
+        assert graph.size <= bound * len(LENGTHS)
+        is_same = [
+            np.array_equal(rows, counted(ids, at)) for rows, at in zip(found, LENGTHS, strict=True)
+        ]
+        assert is_same == [True, bound > 200]  # of two characters there are 125 edges at most
+    assert [as_rows(each).shape for each in Experience(LENGTHS).read(ids[:0])] == [(0, 5)] * 2
+
+
 @pytest.mark.parametrize("pending", [1 << 17, 300, 1])
 def test_it_counts_what_followed(pending: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(experience, "PENDING", pending)
