@@ -102,7 +102,7 @@ ROWS: Mapping[str, Row] = MappingProxyType(
             loss=NextCharacter,
         ),
         "one level": Row(
-            "convolutions alone, as many weights",
+            "convolutions alone, 128 wide: 3.3 million weights instead of 1.9, half the steps",
             levels=_alone(128, 6),
             changes={"level_weights": (1.0,)},
         ),

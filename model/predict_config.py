@@ -72,13 +72,13 @@ def tiny() -> PredictPreset:
 
 
 def small() -> PredictPreset:
-    """Two hours on two cores."""
+    """An hour or two on two cores."""
     levels = LevelConfig(UNSET, (64, 128, 192, 256), (1, 1, 1, 1), (64, 128, 128, 128), rows=32_768)
     return PredictPreset("small", levels, PredictTrainConfig(12_000))
 
 
 def base() -> PredictPreset:
-    """A quarter of an hour on one accelerator."""
+    """For an accelerator; nobody has trained it to its end yet."""
     levels = LevelConfig(
         UNSET,
         (128, 192, 256, 384),
