@@ -3,7 +3,8 @@
 The question's things are given activation by how few facts name them. A share of it moves on along the edges, by
 their weights and by whether the colours at their ends suit the question; the rest returns to the question
 (personalised PageRank). What a node ends with is divided among the facts that name it. Only the strongest nodes
-are asked for their edges, so the work is bounded whatever the size of the graph.
+are asked for their edges, so the work is bounded whatever the size of the graph; but the strongest node's facts are
+looked at however many they are.
 
 Shapes: N nodes that are reached, E edges that are touched.
 """
