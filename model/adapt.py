@@ -4,8 +4,9 @@ The base is frozen, its matrices in NF4; beside every linear layer a small one l
 file. Only the lowest level is trained: of longer blocks a stored model keeps the way from a code to its characters and
 not the way back, so there is nothing to compare a higher level with. What the higher levels say changes with the states
 below them; how far they can be trusted is measured anew. At the end what was learned is added to the rounded matrices,
-whose rounding it has made up for, and stored as the base was; alphabet, codes, tables and norms stay as they are, to
-the bit.
+whose rounding it has made up for, and these are stored in rows of eight bits, however they were stored before: at four
+bits, rounding night after night would lose much of what a night brings. All else stays as it is, to the bit: alphabet,
+codes, tables, norms, and matrices of which nothing was learned.
 
 Whether the result is any better is the matter of `adapt_judge.py`. A run that is killed leaves its file of moments,
 which nobody takes up: the next run begins anew.
@@ -39,6 +40,7 @@ from model.predict_data import joined
 from model.predict_stored import StoredModel, restore_model
 from model.predict_train import with_sureness
 from model.quantize import SCALES, quantize_rows
+from model.stored import without
 from model.word_levels import network_maker
 
 logger = logging.getLogger(__name__)
@@ -223,7 +225,10 @@ class Adapter:
         return functional.cross_entropy(scores.flatten(0, 1), ids[:, 1:].flatten())
 
     def merged(self, arrays: Arrays) -> Arrays:
-        """The stored arrays of the base with the layers that learned in place of theirs, rounded as they are stored.
+        """The stored arrays of the base with the matrices that learned in place of its own, in rows of eight bits.
+
+        Args:
+            arrays: of the base, however its matrices are stored.
 
         Raises:
             ModelError: a weight is not finite.
@@ -236,9 +241,6 @@ class Adapter:
             name, weight = f"{layer}.weight", module.merged().weight.detach().numpy()
             if not np.isfinite(weight).all():
                 raise ModelError(f"adapting failed: {name} is not finite; the weights in use stay")
-            if name + SCALES in arrays:
-                bits = 4 if arrays[name].dtype == np.uint8 else 8
-                found[name], found[name + SCALES] = quantize_rows(weight, bits=bits)
-            else:
-                found[name] = weight
+            found = without(found, name)
+            found[name], found[name + SCALES] = quantize_rows(weight)
         return found
