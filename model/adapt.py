@@ -1,11 +1,12 @@
 """A language model learns from new articles: QLoRA over its stored weights, on a CPU.
 
-The base is frozen, its matrices in NF4; beside every linear layer a small one learns, with its moments in a mapped
-file. Only the lowest level is trained: of longer blocks a stored model keeps the way from a code to its characters and
-not the way back, so there is nothing to compare a higher level with. What the higher levels say changes with the states
-below them; how far they can be trusted is measured anew. At the end what was learned is added to the rounded matrices,
-whose rounding it has made up for, and stored as the base was; alphabet, codes, tables and norms stay as they are, to
-the bit.
+The base is frozen, its matrices rounded as they are stored; beside every linear layer a small one learns, with its
+moments in a mapped file. Only the lowest level is trained: of longer blocks a stored model keeps the way from a code to
+its characters and not the way back, so there is nothing to compare a higher level with. What the higher levels say
+changes with the states below them; how far they can be trusted is measured anew. At the end what was learned is added
+to the matrices of the base, and these are stored in rows of eight bits, however they were stored before: at four bits,
+rounding night after night would lose much of what a night brings. All else stays as it is, to the bit: alphabet, codes,
+tables, norms, and matrices of which nothing was learned.
 
 Whether the result is any better is the matter of `adapt_judge.py`. A run that is killed leaves its file of moments,
 which nobody takes up: the next run begins anew.
@@ -39,6 +40,7 @@ from model.predict_data import joined
 from model.predict_stored import StoredModel, restore_model
 from model.predict_train import with_sureness
 from model.quantize import SCALES, quantize_rows
+from model.stored import without
 from model.word_levels import network_maker
 
 logger = logging.getLogger(__name__)
@@ -162,7 +164,7 @@ class Adapter:
     """The network with what is learned beside it, and how far it is."""
 
     def __init__(self, stored: StoredModel, config: AdaptConfig, work: Path) -> None:
-        """Set up: at first it says what the base says, its matrices rounded.
+        """Set up: at first it says what the base says.
 
         Args:
             stored: the base.
@@ -223,7 +225,10 @@ class Adapter:
         return functional.cross_entropy(scores.flatten(0, 1), ids[:, 1:].flatten())
 
     def merged(self, arrays: Arrays) -> Arrays:
-        """The stored arrays of the base with the layers that learned in place of theirs, rounded as they are stored.
+        """The stored arrays of the base with the matrices that learned in place of its own, in rows of eight bits.
+
+        Args:
+            arrays: of the base, however its matrices are stored.
 
         Raises:
             ModelError: a weight is not finite.
@@ -233,12 +238,9 @@ class Adapter:
             # A layer that nothing was learned of is not rounded again.
             if not isinstance(module, AdaptedLinear) or not bool(module.up.any()):
                 continue
-            name, weight = f"{layer}.weight", module.merged().weight.detach().numpy()
+            name, weight = f"{layer}.weight", module.merged_weight().numpy()
             if not np.isfinite(weight).all():
                 raise ModelError(f"adapting failed: {name} is not finite; the weights in use stay")
-            if name + SCALES in arrays:
-                bits = 4 if arrays[name].dtype == np.uint8 else 8
-                found[name], found[name + SCALES] = quantize_rows(weight, bits=bits)
-            else:
-                found[name] = weight
+            found = without(found, name)
+            found[name], found[name + SCALES] = quantize_rows(weight)
         return found

@@ -20,9 +20,11 @@ def restored_array(arrays: Mapping[str, Stored], name: str) -> FloatArray:
 
     Raises:
         KeyError: there is no such array.
-        ValueError: it is not what is said to be stored.
+        ValueError: it is not what is said to be stored, or is stored twice.
     """
     if name + HEAD in arrays:
+        if name in arrays:
+            raise ValueError(f"{name} is stored twice")
         return restore_matrix(unpack_matrix(name, arrays))
     values = arrays[name]
     if name + SCALES not in arrays:

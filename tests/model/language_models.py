@@ -16,9 +16,11 @@ import pytest
 from model.alphabet import Alphabet
 from model.checkpoint import Checkpoint
 from model.gate_fit import fit_gate
+from model.input_moments import language_moments
 from model.level_blocks import Far
 from model.level_config import LevelConfig, LevelsOf
 from model.level_forward import LevelForward
+from model.pack import packed
 from model.predict import LanguageModel
 from model.predict_config import PredictPreset, PredictTrainConfig
 from model.predict_stored import language_model_config, stored_arrays
@@ -93,6 +95,15 @@ def gated_checkpoint(levels_of: LevelsOf = LevelsOf.CHARACTERS) -> Checkpoint:
         patch.setattr("model.gate_fit.BATCH", 1000)
         gate = fit_gate(LanguageModel(found), text.development, text.training[:4000])
     return replace(found, arrays={**found.arrays, **gate})
+
+
+@functools.cache
+def packed_checkpoint() -> Checkpoint:
+    """The same with its matrices stored as those of the shipped one are."""
+    moments = language_moments(LanguageModel(checkpoint()), invented_text(100, seed=9))
+    weights = trained().averaged()
+    matrices = {name: weights[f"network.{name}"] for name in moments}
+    return packed(checkpoint(), moments, trained=matrices)
 
 
 def write_news(folder: Path, *, articles: int = 12) -> Path:

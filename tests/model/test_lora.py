@@ -1,4 +1,4 @@
-"""Low-rank adaptation over a base in NF4: nothing at first, then what is learned, then plain weights again."""
+"""Low-rank adaptation over a frozen base: nothing at first, then what is learned, then plain weights again."""
 
 from __future__ import annotations
 
@@ -7,16 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.lora import (
-    AdaptedLinear,
-    FrozenWeight,
-    LoraConfig,
-    adapt_linear_layers,
-    adaptation_state,
-    merge_adaptation,
-    restore_adaptation,
-)
-from model.nf4 import quantize_nf4, restore_nf4
+from model.lora import AdaptedLinear, LoraConfig, adapt_linear_layers
 
 CONFIG = LoraConfig(rank=3, alpha=6)
 WIDTH, HIDDEN, OUT = 20, 33, 5
@@ -47,15 +38,6 @@ def make_network(seed: int = 1) -> Network:
     return Network().eval()
 
 
-def rounded(network: Network) -> Network:
-    """The same network with every linear weight as NF4 restores it."""
-    for module in network.modules():
-        if isinstance(module, nn.Linear):
-            stored = quantize_nf4(module.weight.detach().numpy())
-            module.weight = nn.Parameter(torch.from_numpy(restore_nf4(stored)))
-    return network
-
-
 def adapted(config: LoraConfig = CONFIG, seed: int = 1) -> Network:
     network = make_network(seed)
     adapt_linear_layers(network, config, seed=9)
@@ -76,41 +58,26 @@ TOKENS = torch.arange(11).repeat(2, 1)
 
 
 # -------------------------------------------------------------------------------------------- base
-@pytest.mark.parametrize("shape", [(1, 1), (7, 9), (64, 64), (130, 257)])
-def test_frozen_weight_restores_as_nf4_does(shape):
-    torch.manual_seed(0)
-    weight = torch.randn(shape)
-    expected = torch.from_numpy(restore_nf4(quantize_nf4(weight.numpy())))
-    assert torch.equal(FrozenWeight(weight)(), expected)
-
-
-def test_base_takes_4_127_bits_a_value_and_is_no_parameter():
-    linear = nn.Linear(512, 512, bias=False)
-    network = nn.Sequential(linear)
-    adapt_linear_layers(network, CONFIG, seed=1)
-    base = [value for name, value in network.state_dict().items() if ".base." in name]
-    bits = 8 * sum(value.numel() * value.element_size() for value in base) / linear.weight.numel()
-    assert bits == pytest.approx(4.127, abs=1e-3)
-    assert [name for name, _ in network.named_parameters()] == ["0.down", "0.up"]
-
-
-def test_base_is_not_kept_for_the_gradient():
+def test_base_is_no_parameter_and_is_not_copied_for_the_gradient():
     network = nn.Sequential(nn.Linear(64, 48))
     adapt_linear_layers(network, CONFIG, seed=1)
-    kept: list[torch.Size] = []
+    assert [name for name, _ in network.named_parameters()] == ["0.down", "0.up"]
+    base = network.get_buffer("0.weight")
+    kept: list[Tensor] = []
 
     def note(value: Tensor) -> Tensor:
-        kept.append(value.shape)
+        kept.append(value)
         return value
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda value: value):
         network(torch.randn(2, 64, requires_grad=True))
-    assert kept
-    assert not {(48, 64), (64, 48)} & set(kept)
+    like_the_base = [it for it in kept if it.numel() == base.numel()]
+    assert like_the_base
+    assert all(it.data_ptr() == base.data_ptr() for it in like_the_base)
 
 
 def test_gradients_are_those_of_plain_layers():
-    plain = rounded(make_network())
+    plain = make_network()
     network = adapted()
     gradients = []
     for it in (plain, network):
@@ -136,9 +103,8 @@ def test_adapted_layers_compute_in_bfloat16_when_told_so():
 
 
 # ---------------------------------------------------------------------------------------- at first
-def test_adaptation_changes_nothing_at_first_but_the_rounding():
-    assert torch.allclose(adapted()(TOKENS), rounded(make_network())(TOKENS), atol=1e-6)
-    assert not torch.allclose(adapted()(TOKENS), make_network()(TOKENS), atol=1e-3)
+def test_adaptation_changes_nothing_at_first():
+    assert torch.allclose(adapted()(TOKENS), make_network()(TOKENS), atol=1e-6)
 
 
 def test_every_linear_layer_is_adapted_and_nothing_else_is_trained():
@@ -155,9 +121,9 @@ def test_seed_decides_the_first_weights():
     first, same, other = (make_network() for _ in range(3))
     for network, seed in ((first, 1), (same, 1), (other, 2)):
         adapt_linear_layers(network, CONFIG, seed=seed)
-    name = "out.down"
-    assert torch.equal(adaptation_state(first)[name], adaptation_state(same)[name])
-    assert not torch.equal(adaptation_state(first)[name], adaptation_state(other)[name])
+    downs = [network.get_parameter("out.down") for network in (first, same, other)]
+    assert torch.equal(downs[0], downs[1])
+    assert not torch.equal(downs[0], downs[2])
 
 
 def test_shared_layer_stays_shared():
@@ -166,10 +132,7 @@ def test_shared_layer_stays_shared():
     adapt_linear_layers(network, CONFIG, seed=1)
     assert isinstance(network[0], AdaptedLinear)
     assert network[0] is network.get_submodule("1.1")
-    assert len(adaptation_state(network)) == 2
-    merge_adaptation(network)
-    assert type(network.get_submodule("0")) is nn.Linear
-    assert network[0] is network.get_submodule("1.1")
+    assert len(list(network.parameters())) == 2
 
 
 def test_attention_of_torch_still_works():
@@ -235,53 +198,16 @@ def test_regression_is_learned_with_the_base_unchanged():
     assert all(torch.equal(value, base[name]) for name, value in network.named_buffers())
 
 
-def test_merged_layers_are_plain_and_give_the_same():
+def test_plain_layers_of_merged_weights_give_the_same():
     network = learned_something(adapted())
-    expected = network(TOKENS)
-    assert not torch.allclose(expected, adapted()(TOKENS), atol=0.1)
-    merge_adaptation(network)
-    assert network.state_dict().keys() == make_network().state_dict().keys()
-    assert all(value.dtype == torch.float32 for value in network.state_dict().values())
-    assert all(type(it) is nn.Linear for it in (*network.layers, network.out))
-    assert torch.allclose(network(TOKENS), expected, atol=1e-5)
-    assert network.out.weight.requires_grad
-    assert not network.training
-
-
-# ------------------------------------------------------------------------------------------- state
-def test_state_round_trip():
-    network = learned_something(adapted())
-    state = adaptation_state(network)
-    other = adapted()
-    restore_adaptation(other, state)
-    assert torch.equal(other(TOKENS), network(TOKENS))
-    names = ["layers.0", "layers.1", "out"]
-    assert sorted(state) == [f"{name}.{part}" for name in names for part in ("down", "up")]
-
-
-def test_state_is_a_copy():
-    network = adapted()
-    state = adaptation_state(network)
-    learned_something(network)
-    assert not state["out.up"].any()
-    assert network.out.get_parameter("up").any()
-
-
-@pytest.mark.parametrize(
-    ("change", "complaint"),
-    [
-        ({"out.up": None}, "another network: out.up"),
-        ({"more.up": torch.zeros(1)}, "another network: more.up"),
-        ({"out.up": torch.ones(OUT, 4)}, "out.up is .5, 4., not .5, 3."),
-    ],
-)
-def test_state_of_another_network_is_refused_whole(change, complaint):
-    state = adaptation_state(learned_something(adapted())) | change
-    network = adapted()
-    before = adaptation_state(network)
-    with pytest.raises(ValueError, match=complaint):
-        restore_adaptation(network, {name: it for name, it in state.items() if it is not None})
-    assert all(torch.equal(it, before[name]) for name, it in adaptation_state(network).items())
+    plain = make_network()
+    for name, layer in plain.named_modules():
+        if isinstance(layer, nn.Linear):
+            learned = network.get_submodule(name)
+            assert isinstance(learned, AdaptedLinear)
+            layer.weight = nn.Parameter(learned.merged_weight())
+    assert not torch.allclose(network(TOKENS), adapted()(TOKENS), atol=0.1)
+    assert torch.allclose(plain(TOKENS), network(TOKENS), atol=1e-5)
 
 
 def test_whole_state_of_an_adapted_network_can_be_loaded():

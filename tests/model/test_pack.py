@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from model.errors import CheckpointError
 from model.input_moments import language_moments
 from model.pack import packed
 from model.predict import LanguageModel
@@ -13,7 +16,7 @@ from model.quantize import SCALES
 from model.rounded_model import stored_matrices, with_matrices
 from model.spqr_stored import HEAD
 from model.stored import array_name, restored_array, restored_arrays, without
-from tests.model.language_models import checkpoint, invented_text, trained
+from tests.model.language_models import checkpoint, invented_text, packed_checkpoint
 
 TEXT = invented_text(30, seed=8)
 
@@ -24,11 +27,8 @@ def moments() -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def small(moments: dict[str, np.ndarray]) -> Checkpoint:
-    weights = trained().averaged()
-    return packed(
-        checkpoint(), moments, trained={name: weights[f"network.{name}"] for name in moments}
-    )
+def small() -> Checkpoint:
+    return packed_checkpoint()
 
 
 def test_a_packed_model_costs_little_more(small: Checkpoint) -> None:
@@ -73,6 +73,14 @@ def test_a_packed_matrix_is_replaced_as_a_whole(small: Checkpoint) -> None:
     after = with_matrices(small, {name: zeros})
     assert not [stored for stored in after.arrays if stored.startswith(name + HEAD)]
     np.testing.assert_array_equal(restored_arrays(after.arrays)[name], zeros)
+
+
+def test_a_matrix_that_is_stored_twice_is_refused(small: Checkpoint) -> None:
+    name = next(stored.partition(HEAD)[0] for stored in small.arrays if HEAD in stored)
+    rows = np.zeros_like(restored_array(small.arrays, name))
+    twice = replace(small, arrays={**small.arrays, name: rows})
+    with pytest.raises(CheckpointError, match=f"{name} is stored twice"):
+        LanguageModel(twice)
 
 
 @pytest.mark.parametrize("stored", ["a.weight", f"a.weight{SCALES}", f"a.weight{HEAD}.codes"])
