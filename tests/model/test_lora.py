@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.lora import AdaptedLinear, LoraConfig, adapt_linear_layers
+from model.lora import AdaptedLinear, FrozenWeight, LoraConfig, adapt_linear_layers
+from model.nf4 import quantize_nf4, restore_nf4
 
-CONFIG = LoraConfig(rank=3, alpha=6)
+CONFIG, NF4 = LoraConfig(rank=3, alpha=6), LoraConfig(rank=3, alpha=6, is_nf4=True)
 WIDTH, HIDDEN, OUT = 20, 33, 5
 
 
@@ -38,6 +39,19 @@ def make_network(seed: int = 1) -> Network:
     return Network().eval()
 
 
+def rounded(network: Network) -> Network:
+    """The same network with every linear weight as NF4 restores it."""
+    for module in network.modules():
+        if isinstance(module, nn.Linear):
+            stored = quantize_nf4(module.weight.detach().numpy())
+            module.weight = nn.Parameter(torch.from_numpy(restore_nf4(stored)))
+    return network
+
+
+def as_base(network: Network, config: LoraConfig) -> Network:
+    return rounded(network) if config.is_nf4 else network
+
+
 def adapted(config: LoraConfig = CONFIG, seed: int = 1) -> Network:
     network = make_network(seed)
     adapt_linear_layers(network, config, seed=9)
@@ -58,27 +72,48 @@ TOKENS = torch.arange(11).repeat(2, 1)
 
 
 # -------------------------------------------------------------------------------------------- base
-def test_base_is_no_parameter_and_is_not_copied_for_the_gradient():
-    network = nn.Sequential(nn.Linear(64, 48))
-    adapt_linear_layers(network, CONFIG, seed=1)
+@pytest.mark.parametrize("shape", [(1, 1), (7, 9), (64, 64), (130, 257)])
+def test_frozen_weight_restores_as_nf4_does(shape):
+    torch.manual_seed(0)
+    weight = torch.randn(shape)
+    expected = torch.from_numpy(restore_nf4(quantize_nf4(weight.numpy())))
+    assert torch.equal(FrozenWeight(weight)(), expected)
+
+
+def test_base_takes_4_127_bits_a_value_and_is_no_parameter():
+    linear = nn.Linear(512, 512, bias=False)
+    network = nn.Sequential(linear)
+    adapt_linear_layers(network, NF4, seed=1)
+    base = [value for name, value in network.state_dict().items() if ".base." in name]
+    bits = 8 * sum(value.numel() * value.element_size() for value in base) / linear.weight.numel()
+    assert bits == pytest.approx(4.127, abs=1e-3)
     assert [name for name, _ in network.named_parameters()] == ["0.down", "0.up"]
-    base = network.get_buffer("0.weight")
-    kept: list[Tensor] = []
+
+
+BASES = pytest.mark.parametrize("config", [CONFIG, NF4], ids=["as it is", "NF4"])
+
+
+@BASES
+def test_base_is_no_parameter_and_not_kept_for_the_gradient(config):
+    network = nn.Sequential(nn.Linear(64, 48))
+    adapt_linear_layers(network, config, seed=1)
+    assert [name for name, _ in network.named_parameters()] == ["0.down", "0.up"]
+    kept: list[torch.Size] = []
 
     def note(value: Tensor) -> Tensor:
-        kept.append(value)
+        kept.append(value.shape)
         return value
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda value: value):
         network(torch.randn(2, 64, requires_grad=True))
-    like_the_base = [it for it in kept if it.numel() == base.numel()]
-    assert like_the_base
-    assert all(it.data_ptr() == base.data_ptr() for it in like_the_base)
+    assert kept
+    assert not {(48, 64), (64, 48)} & set(kept)
 
 
-def test_gradients_are_those_of_plain_layers():
-    plain = make_network()
-    network = adapted()
+@BASES
+def test_gradients_are_those_of_plain_layers(config):
+    plain = as_base(make_network(), config)
+    network = adapted(config)
     gradients = []
     for it in (plain, network):
         it.table.weight.requires_grad_(True)
@@ -103,8 +138,10 @@ def test_adapted_layers_compute_in_bfloat16_when_told_so():
 
 
 # ---------------------------------------------------------------------------------------- at first
-def test_adaptation_changes_nothing_at_first():
-    assert torch.allclose(adapted()(TOKENS), make_network()(TOKENS), atol=1e-6)
+@BASES
+def test_adaptation_changes_nothing_at_first_but_the_rounding(config):
+    expected = as_base(make_network(), config)(TOKENS)
+    assert torch.allclose(adapted(config)(TOKENS), expected, atol=1e-6)
 
 
 def test_every_linear_layer_is_adapted_and_nothing_else_is_trained():
