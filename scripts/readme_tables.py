@@ -367,15 +367,18 @@ def _memory(report: Report) -> list[str]:
             ("F1 of answers with it", "graph_on", "f1"),
         )
     }
-    rows["what the graph adds, 95 %"] = [
-        " to ".join(f"{100 * bound:+.1f}" for bound in found.get("graph_gain_95", ()))
-        for found in sets.values()
+    rows["gain of the graph in what is found, 95 %"] = [
+        _signed_range(found.get("graph_gain_95", ())) for found in sets.values()
     ]
     for name, rival in report.get("comparators", {}).items():
         rows[f"found by {name}, whole texts"] = [
             f"{100 * rival['sets'][part]['recall@5']:.1f}" for part in sets
         ]
     return _table("memory, % of supporting texts among the first five", sets, rows)
+
+
+def _signed_range(shares: Iterable[float]) -> str:
+    return " to ".join(f"{100 * share:+.1f}" for share in shares)
 
 
 def _language(report: Report) -> list[str]:
