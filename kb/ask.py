@@ -16,7 +16,7 @@ from kb.choices import ChoiceWeights, Option, features_of, read_options
 from kb.errors import IndexMismatch
 from kb.exact import pack, unpack
 from kb.protocols import Embedder, FloatArray
-from kb.recall import RecallWeights, in_mind_first, reading_order
+from kb.recall import RecallWeights, in_mind_first
 from kb.reread import Rereader
 from kb.retrieve import Asked, Scored, rank, read_question
 from kb.shelf import Shelf
@@ -179,7 +179,7 @@ class Asker:
     ) -> list[list[Match]]:
         if not asked:
             return []
-        brought = [self._brought_to_mind(connection, one) for one in asked]
+        brought = [{} if rereads else self._brought_to_mind(connection, one) for one in asked]
         near = self._near(connection, asked, window, limit, brought)
         ranked = [
             self._ordered(one, self._rank(connection, one, facts), in_mind, rereads=rereads)[:limit]
@@ -199,15 +199,14 @@ class Asker:
     def _ordered(
         self, asked: Asked, ranked: list[Scored], brought: Mapping[int, float], *, rereads: bool
     ) -> list[Scored]:
-        """Ranked facts as they are shown: by what a reader makes of them, or by how they come to mind."""
-        if self._recall is None or not brought:
-            return self._reread(asked, ranked) if rereads else ranked
-        in_mind = in_mind_first(ranked, brought, self._recall)
-        if not rereads:
-            return in_mind
-        if self._rereader is None:
-            return ranked  # an answer is judged by the first one's probability
-        return self._reread(asked, reading_order(ranked, in_mind))
+        """Ranked facts as they are shown: by what a reader makes of them, or by how they come to mind.
+
+        A reader is given the likeliest alone: what it was given beyond them because it came to mind was, on a quiz on
+        the news, now and then read for the answer, and never was it.
+        """
+        if rereads:
+            return self._reread(asked, ranked)
+        return ranked if self._recall is None else in_mind_first(ranked, brought, self._recall)
 
     def _near(
         self,

@@ -11,13 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from kb.reread import READ
 from kb.retrieve import Scored
 from kb.spread import Gate
 
 SHIPPED = "recall.json"
-READ_IN_MIND = 5
-"""Of the facts that a reader reads, how many are brought to mind, behind the likeliest."""
 LEAST = 1e-4
 """Probabilities nearer to 0 or 1 are taken as this near."""
 
@@ -82,17 +79,3 @@ def in_mind_first(
     gains = np.array([brought.get(one.fact.seq, 0.0) for one in ranked])
     order = np.argsort(-(np.log(likely / (1 - likely)) + weights.weight * gains), kind="stable")
     return [ranked[at] for at in order]
-
-
-def reading_order(ranked: Sequence[Scored], in_mind: Sequence[Scored]) -> list[Scored]:
-    """The likeliest facts, behind them a few that come first to mind, then the others.
-
-    What a reader makes of those that it reads decides on answers, so most of them are the likeliest whatever comes to
-    mind.
-    """
-    likeliest = READ - READ_IN_MIND
-    first = list(ranked[:likeliest])
-    held = {one.fact.seq for one in first}
-    more = [one for one in in_mind if one.fact.seq not in held][:READ_IN_MIND]
-    held |= {one.fact.seq for one in more}
-    return first + more + [one for one in ranked[likeliest:] if one.fact.seq not in held]

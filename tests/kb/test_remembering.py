@@ -6,7 +6,7 @@ import pytest
 
 from kb import Answer, AnswerKind, Entity, KnowledgeBase, Question, RecallWeights, Topics
 from kb.migrations import migrate
-from kb.recall import in_mind_first, reading_order
+from kb.recall import in_mind_first
 from kb.retrieve import Scored
 from kb.sql import open_engine, reading
 from kb.sql_experience import sizes
@@ -157,12 +157,15 @@ def test_facts_in_mind_gain_and_nothing_is_lost():
     assert in_mind_first(ranked, {3: 1.0}, RecallWeights(0.0)) == ranked
 
 
-def test_the_likeliest_are_read_before_what_comes_to_mind():
-    ranked = [scored(n, 1 / (n + 1)) for n in range(1, 31)]
-    in_mind = [*reversed(ranked)]
-    order = [one.fact.seq for one in reading_order(ranked, in_mind)]
-    assert order[:20] == [*range(1, 16), 30, 29, 28, 27, 26]
-    assert sorted(order) == list(range(1, 31))
+def test_answers_do_not_hear_the_graph_and_searches_do(opened, newsroom, monkeypatch):
+    kb = opened()
+    two_hops(kb, newsroom)
+    asked = Question("Where was the chair of Acme Corporation born?", AnswerKind.WHERE)
+    monkeypatch.setattr("kb.ask.brought_to_mind", lambda *_, **__: pytest.fail("it was heard"))
+    kb.answer(asked, threshold=0.0)
+    kb.ask_store([asked])
+    with pytest.raises(pytest.fail.Exception, match="it was heard"):
+        kb.search(asked.text)
 
 
 def test_weights_are_read_back_as_they_were_written(tmp_path):
