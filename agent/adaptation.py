@@ -22,7 +22,7 @@ from model.adapt import AdaptConfig, Adapted, adapt, with_new_sureness
 from model.adapt_judge import Judgement, judge, require_enough
 from model.adapt_text import AdaptText
 from model.checkpoint import Checkpoint, current_commit, save_checkpoint
-from model.predict import LanguageModel, language_checkpoint
+from model.predict import LanguageModel, language_checkpoint, load_language_model
 
 ALL_STORIES = 2**31
 ADAPTED = "adapted"
@@ -86,8 +86,8 @@ def adapt_home(
     models = LanguageModels(home)
     with HomeLock(models.folder):
         models.tidy()
-        checkpoint = language_checkpoint(base or models.current_folder())
-        before = LanguageModel(checkpoint)
+        folder = base or models.current_folder()
+        checkpoint, before = language_checkpoint(folder), load_language_model(folder)
         text = read_text(kb, run)
         require_enough(text)
         adapted = _take_steps(checkpoint, text, run.config, models.folder / WORK, progress)

@@ -38,7 +38,9 @@ class Alphabet:
         if not 1 <= len(self.characters) <= MOST or len(set(self.characters)) < len(
             self.characters
         ):
-            raise ValueError(f"no alphabet of 1 to {MOST} different characters: {self.characters}")
+            raise ValueError(
+                f"no alphabet of 1 to {MOST} different characters: {self.characters!r}"
+            )
 
     @classmethod
     def of(cls, texts: Iterable[str], *, least: int = 1) -> Alphabet:

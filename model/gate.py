@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from model.alphabet import Ids
 from model.checkpoint import Arrays
-from model.experience import Traces
+from model.experience import LENGTHS, Traces
 
 FloatArray = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -25,6 +25,8 @@ Doubles = npt.NDArray[np.float64]
 GATE = "gate."
 """Begins the names of its arrays."""
 NETWORK_FEATURES, LENGTH_FEATURES = 2, 8
+HIDDEN = 32
+"""Width of its hidden layer."""
 LEAST_LOG = np.float32(-20.0)
 """Of a share, natural: below it all are alike."""
 
@@ -33,14 +35,13 @@ class Gate:
     """A fitted gate."""
 
     def __init__(self, arrays: Arrays) -> None:
-        """Take its arrays from a checkpoint's.
+        """Set up.
 
-        Raises:
-            KeyError: one is missing.
+        Args:
+            arrays: at least those of `gate_shapes`, in these shapes.
         """
-        names = ("inward.weight", "inward.bias", "outward.weight", "outward.bias")
         self._inward, self._inward_bias, self._outward, self._outward_bias = (
-            arrays[GATE + name] for name in names
+            arrays[name] for name in gate_shapes()
         )
 
     def logs(self, logs: Doubles, following: Ids, traces: Sequence[Traces]) -> Doubles:
@@ -59,6 +60,22 @@ class Gate:
         heard = np.exp(heard - heard.max(axis=1, keepdims=True))
         heard /= heard.sum(axis=1, keepdims=True)
         return np.asarray(np.log((heard * shares(logs, following, traces)).sum(axis=1)))
+
+
+def gate_shapes() -> dict[str, tuple[int, ...]]:
+    """Every array of a gate and its shape."""
+    lengths = len(LENGTHS)
+    return {
+        f"{GATE}inward.weight": (HIDDEN, feature_count(lengths)),
+        f"{GATE}inward.bias": (HIDDEN,),
+        f"{GATE}outward.weight": (1 + lengths, HIDDEN),
+        f"{GATE}outward.bias": (1 + lengths,),
+    }
+
+
+def feature_count(lengths: int) -> int:
+    """What the gate looks at where the graph has so many lengths, F."""
+    return NETWORK_FEATURES + LENGTH_FEATURES * lengths
 
 
 def features(logs: Doubles, traces: Sequence[Traces]) -> FloatArray:

@@ -17,10 +17,9 @@ from torch import Tensor, nn
 from model.alphabet import Ids
 from model.checkpoint import Arrays
 from model.experience import LENGTHS, Experience
-from model.gate import GATE, LENGTH_FEATURES, NETWORK_FEATURES, features, is_known, shares
+from model.gate import GATE, HIDDEN, feature_count, features, is_known, shares
 from model.predict import LanguageModel
 
-HIDDEN = 32
 STEPS, BATCH = 800, 8_000
 LEARNING_RATE = 0.01
 
@@ -30,7 +29,7 @@ class GateNetwork(nn.Module):
 
     def __init__(self, lengths: int) -> None:
         super().__init__()
-        self.inward = nn.Linear(NETWORK_FEATURES + LENGTH_FEATURES * lengths, HIDDEN)
+        self.inward = nn.Linear(feature_count(lengths), HIDDEN)
         self.outward = nn.Linear(HIDDEN, 1 + lengths)
 
     def forward(self, seen: Tensor, known: Tensor, shares: Tensor) -> Tensor:

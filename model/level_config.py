@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+MLP_FACTOR, MLP_STEP = 8 / 3, 16
 CHARACTERS_A_WORD = 6
 """Of English news, with the blank or mark behind it: what a window of words is reckoned from."""
 
@@ -72,3 +73,8 @@ class LevelConfig:
         if self.levels_of is LevelsOf.WORDS and level:
             return max(chars // CHARACTERS_A_WORD >> (level - 1), 1)
         return chars >> level
+
+
+def mlp_width(width: int) -> int:
+    """Inside the feed-forward half of a block whose states are so wide."""
+    return round(width * MLP_FACTOR / MLP_STEP) * MLP_STEP

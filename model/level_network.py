@@ -17,12 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.level_config import LevelConfig, LevelsOf
+from model.level_config import LevelConfig, LevelsOf, mlp_width
 from model.rotary import turned, turns_of
 from model.transformer import RMSNorm
-
-MLP_FACTOR = 8 / 3
-MLP_STEP = 16
 
 
 class GatedMlp(nn.Module):
@@ -31,7 +28,7 @@ class GatedMlp(nn.Module):
     def __init__(self, width: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout)
-        inner = round(width * MLP_FACTOR / MLP_STEP) * MLP_STEP
+        inner = mlp_width(width)
         self.norm = RMSNorm(width)
         self.gate, self.up = (nn.Linear(width, inner, bias=False) for _ in range(2))
         self.down = nn.Linear(inner, width, bias=False)

@@ -20,10 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from model.alphabet import Ids
-from model.checkpoint import Checkpoint, load_checkpoint
+from model.checkpoint import WEIGHTS, Checkpoint, load_checkpoint
 from model.errors import CheckpointError
 from model.experience import Experience
-from model.gate import GATE, Gate
 from model.level_ends import Places
 from model.level_forward import LevelForward
 from model.predict_stored import StoredModel, restore_model
@@ -54,8 +53,7 @@ class LanguageModel:
         self.name = f"tidings-predict-{checkpoint.config['preset']}-{self.hash[:_NAME_DIGITS]}"
         self.params = sum(array.size for array in self.stored.network.values())
         self.bytes = sum(array.nbytes for array in checkpoint.arrays.values())
-        self.gate = Gate(checkpoint.arrays) if f"{GATE}inward.weight" in checkpoint.arrays else None
-        """Through which experience is heard; None if it was not fitted."""
+        self.gate = self.stored.gate
         self.sureness = tuple(
             Sureness(tuple(each["lengths"]), tuple(each["shares"]))
             for each in checkpoint.config.get("sureness", ())
@@ -187,8 +185,17 @@ class Reading:
 
 
 def load_language_model(folder: Path | None = None) -> LanguageModel:
-    """Load a language model; see `language_checkpoint`."""
-    return LanguageModel(language_checkpoint(folder))
+    """Load a language model; see `language_checkpoint`.
+
+    Raises:
+        CheckpointError: besides, the files are of another kind of model, or an array is not what it should be.
+    """
+    checkpoint = language_checkpoint(folder)
+    try:
+        return LanguageModel(checkpoint)
+    except CheckpointError as exc:
+        place = f"the packaged {WEIGHTS}" if folder is None else folder / WEIGHTS
+        raise CheckpointError(f"cannot use {place}: {exc}") from exc
 
 
 def language_checkpoint(folder: Path | None = None) -> Checkpoint:
@@ -198,7 +205,7 @@ def language_checkpoint(folder: Path | None = None) -> Checkpoint:
         folder: with `weights.safetensors`, `config.json` and `meta.json`; the packaged one by default.
 
     Raises:
-        CheckpointError: files are missing, damaged, or of another kind of model.
+        CheckpointError: files are missing, damaged, or of another format.
     """
     if folder is not None:
         return load_checkpoint(folder)

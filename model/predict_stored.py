@@ -16,19 +16,19 @@ import numpy.typing as npt
 
 from model.alphabet import Alphabet
 from model.checkpoint import Arrays, Checkpoint
-from model.codes import Codes
+from model.codes import MAP_WIDTH, Codes
 from model.errors import CheckpointError
-from model.gate import GATE
-from model.level_config import LevelConfig, LevelsOf
+from model.gate import GATE, Gate, gate_shapes
+from model.level_config import LevelConfig, LevelsOf, mlp_width
 from model.quantize import SCALES, quantize_rows
-from model.stored import restored_arrays
+from model.stored import restored_array
 from model.unit_hash import UnitFinder, hash_of
 
 FloatArray = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
 UNITS = "units.weight"
-CODES = "codes.0"
+CODES, BIAS = "codes.0", "bias"
 _NETWORK, _LOSS = "network.", "loss."
 
 
@@ -76,6 +76,8 @@ class StoredModel:
     blocks: tuple[BlockReader, ...]
     """Of every level but the lowest."""
     hasher: UnitFinder | None
+    gate: Gate | None
+    """Through which experience is heard; None if it was not fitted."""
 
 
 def language_model_config(preset: str, levels: LevelConfig, alphabet: Alphabet) -> dict[str, Any]:
@@ -97,7 +99,7 @@ def stored_arrays(weights: Arrays, codes: Sequence[Codes]) -> Arrays:
     scale = np.exp(weights[f"{_LOSS}scales"][0])
     everything = np.arange(len(weights[f"{_LOSS}bias"]))[:, None]
     arrays[CODES] = np.asarray(scale * codes[0].encode(everything), np.float32)
-    arrays["bias"] = weights[f"{_LOSS}bias"]
+    arrays[BIAS] = weights[f"{_LOSS}bias"]
     for level, each in enumerate(codes[1:], start=1):
         _put(arrays, f"codes.{level}.letters", each.letters)
         _put(arrays, f"codes.{level}.outward", each.outward)
@@ -118,18 +120,31 @@ def restore_model(checkpoint: Checkpoint) -> StoredModel:
     """What `stored_arrays` and `language_model_config` stored.
 
     Raises:
-        CheckpointError: they are of another kind of model, or arrays are missing or of another shape.
+        CheckpointError: they are of another kind of model, or an array, which is named, is missing, of another shape
+            or not finite.
     """
     try:
-        config = checkpoint.config
-        levels = _levels(config["levels"])
-        alphabet = Alphabet(config["alphabet"])
-        arrays = restored_arrays(checkpoint.arrays)
-        blocks = tuple(_block_reader(arrays, level) for level in range(1, levels.levels))
-        hasher = hash_of(levels, alphabet)
-        network = {k: v for k, v in arrays.items() if not k.startswith(("codes.", GATE, "bias"))}
-        _check(network, levels)
-        return StoredModel(levels, alphabet, network, arrays[CODES], arrays["bias"], blocks, hasher)
+        levels = _levels(checkpoint.config["levels"])
+        alphabet = Alphabet(checkpoint.config["alphabet"])
+        if alphabet.size != levels.alphabet:
+            raise ValueError(
+                f"an alphabet of {alphabet.size} characters, levels of {levels.alphabet}"
+            )
+        is_gated = any(name.startswith(GATE) for name in checkpoint.arrays)
+        shapes = weight_shapes(levels) | code_shapes(levels) | (gate_shapes() if is_gated else {})
+        arrays = {
+            name: _whole_array(checkpoint.arrays, name, shape) for name, shape in shapes.items()
+        }
+        return StoredModel(
+            levels,
+            alphabet,
+            {name: arrays[name] for name in weight_shapes(levels)},
+            arrays[CODES],
+            arrays[BIAS],
+            tuple(_block_reader(arrays, level) for level in range(1, levels.levels)),
+            hash_of(levels, alphabet),
+            Gate(arrays) if is_gated else None,
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise CheckpointError(f"these are no weights of a language model: {exc}") from exc
 
@@ -144,19 +159,37 @@ def _block_reader(arrays: Arrays, level: int) -> BlockReader:
     letters, order, mean, outward = (
         arrays[f"codes.{level}.{part}"] for part in ("letters", "order", "mean", "outward")
     )
+    if not np.array_equal(np.sort(order), np.arange(len(order))):
+        raise ValueError(f"codes.{level}.order is no permutation")
     return BlockReader(2**level, letters, order.astype(np.int64), mean, outward)
 
 
-def _check(network: Arrays, levels: LevelConfig) -> None:
-    """Every weight must be there in its shape.
+def _whole_array(arrays: Arrays, name: str, shape: tuple[int, ...]) -> FloatArray:
+    """An array, restored.
 
     Raises:
-        ValueError: names the first that is not.
+        ValueError: it is missing, of another shape or not finite; the message names it.
     """
-    for name, shape in weight_shapes(levels).items():
-        if name not in network or network[name].shape != shape:
-            found = network[name].shape if name in network else "missing"
-            raise ValueError(f"{name} is {found}, not {shape}")
+    try:
+        values = restored_array(arrays, name)
+    except KeyError as exc:
+        raise ValueError(f"{name} is missing") from exc
+    if values.shape != shape:
+        raise ValueError(f"{name} is {values.shape}, not {shape}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} is not finite")
+    return values
+
+
+def code_shapes(levels: LevelConfig) -> dict[str, tuple[int, ...]]:
+    """Every array of the codes, as stored, and its shape."""
+    V, W = levels.alphabet, MAP_WIDTH
+    shapes: dict[str, tuple[int, ...]] = {CODES: (V, levels.code_widths[0]), BIAS: (V,)}
+    for level, width in enumerate(levels.code_widths[1:], start=1):
+        at = f"codes.{level}."
+        shapes |= {f"{at}letters": (V, W), f"{at}outward": (width, W)}
+        shapes |= {f"{at}order": (W,), f"{at}mean": (W,)}
+    return shapes
 
 
 def weight_shapes(levels: LevelConfig) -> dict[str, tuple[int, ...]]:
@@ -165,10 +198,7 @@ def weight_shapes(levels: LevelConfig) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {"characters.weight": (levels.alphabet, widths[0])}
     if levels.rows:
         shapes[UNITS] = (levels.rows, widths[0])
-    near = ["last", *(f"up.0.{layer}" for layer in range(levels.layers[0]))]
-    for name in near:
-        shapes[f"{name}.near"] = (levels.reach + 1, widths[0])
-        shapes |= {f"{name}.{part}.weight": (widths[0], widths[0]) for part in ("gate", "out")}
+    shapes |= _near_shapes("last", levels)
     for level, (width, code_width) in enumerate(zip(widths, levels.code_widths, strict=True)):
         shapes[f"norms.{level}.weight"] = (width,)
         shapes[f"heads.{level}.weight"] = (code_width, width)
@@ -176,13 +206,37 @@ def weight_shapes(levels: LevelConfig) -> dict[str, tuple[int, ...]]:
         if level < top:
             shapes[f"pools.{level}.weight"] = (widths[level + 1], 2 * width)
             shapes[f"told.{level}.weight"] = (width, widths[level + 1])
-        if level:
-            shapes |= {
-                f"up.{level}.{layer}.{part}.weight": (width, width)
-                for layer in range(levels.layers[level])
-                for part in "qkvo"
-            }
+        for layer in range(levels.layers[level]):
+            name = f"up.{level}.{layer}"
+            shapes |= _far_shapes(name, width) if level else _near_shapes(name, levels)
     return shapes
+
+
+def _near_shapes(name: str, levels: LevelConfig) -> dict[str, tuple[int, ...]]:
+    width = levels.widths[0]
+    return {
+        f"{name}.near": (levels.reach + 1, width),
+        f"{name}.norm.weight": (width,),
+        **{f"{name}.{part}.weight": (width, width) for part in ("gate", "out")},
+        **_mlp_shapes(name, width),
+    }
+
+
+def _far_shapes(name: str, width: int) -> dict[str, tuple[int, ...]]:
+    return {
+        f"{name}.norm.weight": (width,),
+        **{f"{name}.{part}.weight": (width, width) for part in "qkvo"},
+        **_mlp_shapes(name, width),
+    }
+
+
+def _mlp_shapes(block: str, width: int) -> dict[str, tuple[int, ...]]:
+    inner = mlp_width(width)
+    return {
+        f"{block}.mlp.norm.weight": (width,),
+        **{f"{block}.mlp.{part}.weight": (inner, width) for part in ("gate", "up")},
+        f"{block}.mlp.down.weight": (width, inner),
+    }
 
 
 def _tupled(value: Any) -> Any:

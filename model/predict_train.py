@@ -87,8 +87,8 @@ def train_predict(
         The log of the run, JSON lines.
 
     Raises:
-        ModelError: data are missing, the unfinished run has other settings, or a loss is not finite: the last saved
-            state stays.
+        ModelError: data are missing, the unfinished run has other settings or cannot be written, or a loss is not
+            finite: the last saved state stays.
     """
     began = time.perf_counter()
     run = out.with_name(out.name + ".run")

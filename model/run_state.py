@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pickle
 from collections.abc import Iterable, Mapping
@@ -33,10 +34,23 @@ class Resumable(Protocol):
 
 
 def save_state(trainer: Resumable, path: Path, settings: str) -> None:
-    """Write the trainer's state; a run that is killed meanwhile leaves the one before."""
+    """Write the trainer's state; a run that is killed meanwhile leaves the one before.
+
+    Raises:
+        ModelError: it cannot be written; the one before stays.
+    """
+    state = {"settings": settings, **trainer.state()}
     draft = path.with_suffix(".tmp")
-    torch.save({"settings": settings, **trainer.state()}, draft)
-    draft.replace(path)
+    try:
+        with draft.open("wb") as file:
+            torch.save(state, file)
+        draft.replace(path)
+    except (OSError, RuntimeError) as exc:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        # What torch raises when a file is full says nothing of that.
+        reason = exc.__context__ if isinstance(exc.__context__, OSError) else exc
+        raise ModelError(f"cannot write {path}: {_line(reason)}") from exc
 
 
 def restore_state(trainer: Resumable, path: Path, settings: str) -> None:
@@ -50,10 +64,15 @@ def restore_state(trainer: Resumable, path: Path, settings: str) -> None:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as exc:
-        raise ModelError(f"cannot read the unfinished run in {path.parent}: {exc}") from exc
+        raise ModelError(f"cannot read the unfinished run in {path.parent}: {_line(exc)}") from exc
     if state["settings"] != settings:
         raise ModelError(f"the run in {path.parent} has other settings or data; delete it first")
     trainer.restore(state)
+
+
+def _line(exc: BaseException) -> str:
+    """The first line of what an error says; torch goes on with advice and traces."""
+    return str(exc).partition("\n")[0]
 
 
 def log_steps(
@@ -75,12 +94,22 @@ def log_steps(
 
     Returns:
         The log, one record a line; those of a run that was stopped before stay in it.
+
+    Raises:
+        ModelError: the state or the log cannot be written; the last saved state stays.
     """
-    with (run / LOG).open("a", encoding="utf8") as log:
-        for record in records:
-            log.write(json.dumps(record) + "\n")
-            if trainer.step % save_every == 0:
-                log.flush()
-                save_state(trainer, run / STATE, settings)
+    log = run / LOG
+    for record in records:
+        _append(log, json.dumps(record) + "\n")
+        if trainer.step % save_every == 0:
+            save_state(trainer, run / STATE, settings)
     save_state(trainer, run / STATE, settings)
-    return run / LOG
+    return log
+
+
+def _append(path: Path, line: str) -> None:
+    try:
+        with path.open("a", encoding="utf8") as file:
+            file.write(line)
+    except OSError as exc:
+        raise ModelError(f"cannot write {path}: {exc}") from exc

@@ -20,17 +20,22 @@ def restored_array(arrays: Mapping[str, Stored], name: str) -> FloatArray:
 
     Raises:
         KeyError: there is no such array.
-        ValueError: it is not what is said to be stored, or is stored twice.
+        ValueError: it is not what is said to be stored, or is stored twice; the message names it.
     """
     if name + HEAD in arrays:
         if name in arrays:
             raise ValueError(f"{name} is stored twice")
         return restore_matrix(unpack_matrix(name, arrays))
-    values = arrays[name]
-    if name + SCALES not in arrays:
+    values, scales = arrays[name], arrays.get(name + SCALES)
+    if scales is None:
+        if values.dtype in (np.int8, np.uint8):
+            raise ValueError(f"{name}{SCALES} is missing")
         return np.asarray(values, dtype=np.float32)
     bits = 4 if values.dtype == np.uint8 else 8
-    return dequantize_rows(small_integers(values, bits=bits), arrays[name + SCALES])
+    try:
+        return dequantize_rows(small_integers(values, bits=bits), scales)
+    except ValueError as exc:
+        raise ValueError(f"{name}: {exc}") from exc
 
 
 def restored_arrays(arrays: Mapping[str, Stored]) -> dict[str, FloatArray]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -11,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model import CheckpointError
-from model.checkpoint import Checkpoint, save_checkpoint
+from model.checkpoint import Arrays, Checkpoint, save_checkpoint
 from model.experience import Experience
+from model.gate_fit import GateNetwork
 from model.generate import BEGINNING, Climb, Writing, write_on
 from model.level_config import LevelConfig
 from model.level_forward import LevelForward
@@ -20,8 +23,14 @@ from model.level_network import LevelNetwork
 from model.predict import LanguageModel, Sureness, load_language_model
 from model.predict_stored import weight_shapes
 from model.predict_sureness import fit_sureness
+from model.quantize import SCALES, quantize_rows
+from model.spqr import SpqrConfig, quantize_matrix
+from model.spqr_stored import pack_matrix
+from model.stored import restored_arrays, without
 from tests.model.language_models import (
+    LEVELS,
     checkpoint,
+    gated_checkpoint,
     invented_text,
     predict_text,
     read_piecemeal,
@@ -30,6 +39,8 @@ from tests.model.language_models import (
 
 CONFIG = LevelConfig(20, (16, 32, 32, 48), (1, 1, 2, 1), (20, 24, 24, 24), 16, 2, rows=50)
 LENGTH = 64
+Store = Callable[[str, np.ndarray], Arrays]
+"""Of a matrix by its name, the arrays that it is stored as."""
 
 
 @pytest.fixture(scope="module")
@@ -82,10 +93,7 @@ def read_in_parts(
 
 def test_shapes_are_those_of_the_trained_network(network: LevelNetwork) -> None:
     shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    listed = weight_shapes(CONFIG)
-    assert {name: shapes[name] for name in listed} == listed
-    missing = {name for name in shapes if name not in listed}
-    assert all(".mlp." in name or name.endswith("norm.weight") for name in missing)
+    assert weight_shapes(CONFIG) == shapes
 
 
 @settings(deadline=None, max_examples=25)
@@ -278,18 +286,117 @@ def test_weights_are_found_again_on_disk(tmp_path, model: LanguageModel) -> None
     np.testing.assert_array_equal(loaded.bits(text), model.bits(text))
 
 
-@pytest.mark.parametrize("name", ["units.weight", "up.3.0.q.weight", "codes.2.letters", "bias"])
-def test_missing_weights_are_named(name: str) -> None:
-    arrays = {key: value for key, value in checkpoint().arrays.items() if key != name}
-    with pytest.raises(CheckpointError, match=name.removesuffix(".letters")):
-        LanguageModel(dataclasses.replace(checkpoint(), arrays=arrays))
+def as_they_are(name: str, values: np.ndarray) -> Arrays:
+    return {name: values}
 
 
-def test_weights_of_another_shape_are_refused() -> None:
-    arrays = dict(checkpoint().arrays)
-    arrays["heads.0.weight"] = arrays["heads.0.weight"][:, :-1]
-    with pytest.raises(CheckpointError, match=r"heads.0.weight is \(20, 15\), not \(20, 16\)"):
-        LanguageModel(dataclasses.replace(checkpoint(), arrays=arrays))
+def in_rows(bits: int) -> Store:
+    def store(name: str, values: np.ndarray) -> Arrays:
+        rows, scales = quantize_rows(values, bits=bits)
+        return {name: rows, name + SCALES: scales}
+
+    return store
+
+
+def by_spqr(name: str, values: np.ndarray) -> Arrays:
+    moment = 2 * np.eye(values.shape[1])
+    return dict(pack_matrix(name, quantize_matrix(values, moment, SpqrConfig(bits=4, tau=0.5))))
+
+
+STORES: dict[str, Store] = {
+    "float32": as_they_are,
+    "int8": in_rows(8),
+    "int4": in_rows(4),
+    "spqr": by_spqr,
+}
+ORDERS = [f"codes.{level}.order" for level in (1, 2, 3)]
+
+
+@functools.cache
+def whole_arrays() -> Arrays:
+    """A gated model in float32."""
+    known = gated_checkpoint().arrays
+    return {**restored_arrays(known), **{name: known[name] for name in ORDERS}}
+
+
+def stored_as(form: str, name: str) -> Arrays:
+    """One of its arrays, a matrix in this form."""
+    values = whole_arrays()[name]
+    return (STORES[form] if values.ndim == 2 else as_they_are)(name, values)
+
+
+def with_arrays(arrays: Arrays) -> Checkpoint:
+    return dataclasses.replace(gated_checkpoint(), arrays=arrays)
+
+
+def names() -> list[str]:
+    """Every array of such a model, as training names it."""
+    network = list(LevelNetwork(LEVELS).state_dict())
+    parts = [f"codes.{level}.{part}" for level in (1, 2, 3) for part in ("letters", "outward")]
+    codes = [*parts, *ORDERS, *(f"codes.{level}.mean" for level in (1, 2, 3))]
+    gate = [f"gate.{name}" for name in GateNetwork(1).state_dict()]
+    return [*network, "codes.0", "bias", *codes, *gate]
+
+
+def refused(arrays: Arrays, name: str) -> bool:
+    with pytest.raises(CheckpointError) as caught:
+        LanguageModel(with_arrays(arrays))
+    return name in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("form", STORES)
+def test_a_whole_model_is_loaded_in_every_form(form: str) -> None:
+    text = invented_text(3)
+    arrays: Arrays = {}
+    for name in names():
+        arrays |= stored_as(form, name)
+    known, found = (
+        LanguageModel(with_arrays(each)).bits(text) for each in (whole_arrays(), arrays)
+    )
+    assert found.mean() == pytest.approx(known.mean(), abs=0.5)
+
+
+@pytest.mark.parametrize("form", STORES)
+@pytest.mark.parametrize("name", names())
+def test_an_array_that_is_missing_or_cut_is_named(name: str, form: str) -> None:
+    stored = stored_as(form, name)
+    arrays = without(whole_arrays(), name) | stored
+    for key, values in stored.items():
+        assert refused({k: v for k, v in arrays.items() if k != key}, name)
+        cut = values[:-3] if len(values) else np.ones(3, values.dtype)
+        assert refused({**arrays, key: cut}, name)
+        if values.ndim == 2:
+            assert refused({**arrays, key: np.ascontiguousarray(values[:, :-3])}, name)
+        if values.dtype.kind == "f" and values.size:
+            assert refused({**arrays, key: np.full_like(values, np.nan)}, name)
+
+
+def test_an_order_that_leaves_a_place_out_is_refused() -> None:
+    arrays = gated_checkpoint().arrays
+    assert refused({**arrays, "codes.2.order": np.zeros_like(arrays["codes.2.order"])}, "codes.2")
+
+
+def test_an_alphabet_of_another_size_is_refused() -> None:
+    config = checkpoint().config
+    shorter = {**config, "alphabet": config["alphabet"][:-1]}
+    size = LanguageModel(checkpoint()).alphabet.size
+    complaint = rf"an alphabet of {size - 1} characters, levels of {size}$"
+    with pytest.raises(CheckpointError, match=complaint):
+        LanguageModel(dataclasses.replace(checkpoint(), config=shorter))
+    twice = {**config, "alphabet": "\n" + config["alphabet"]}
+    with pytest.raises(CheckpointError, match=r"different characters: '\\n\\n") as caught:
+        LanguageModel(dataclasses.replace(checkpoint(), config=twice))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_file_is_named(tmp_path) -> None:
+    arrays = {k: v for k, v in checkpoint().arrays.items() if k != "up.1.0.norm.weight"}
+    save_checkpoint(dataclasses.replace(checkpoint(), arrays=arrays), tmp_path / "predict")
+    with pytest.raises(CheckpointError) as caught:
+        load_language_model(tmp_path / "predict")
+    place = tmp_path / "predict" / "weights.safetensors"
+    complaint = "these are no weights of a language model: up.1.0.norm.weight is missing"
+    assert str(caught.value) == f"cannot use {place}: {complaint}"
 
 
 def test_another_kind_of_model_is_refused() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import resource
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from model import DataError, ModelError
 from model.alphabet import Ids
@@ -17,7 +20,7 @@ from model.predict_config import PredictPreset, tiny
 from model.predict_data import ARTICLE_END, joined, read_news_text
 from model.predict_train import train_predict
 from model.predict_trainer import PredictTrainer
-from model.run_state import STATE
+from model.run_state import LOG, STATE
 from tests.model.language_models import FEW_BLOCKS, PRESET, predict_text, trained, write_news
 
 
@@ -113,6 +116,39 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_state(
     log = train_predict(preset(), data, tmp_path / "out")
     assert records(log)[-1][0] == 12
     assert (tmp_path / "out.run" / STATE).exists()
+
+
+def test_a_full_disk_stops_the_run_and_keeps_the_last_state(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, run = torch.save, tmp_path / "out.run"
+
+    def saving(state: dict[str, Any], place: Any) -> None:
+        """At step 8 the disk is full: a file can have so many bytes and no more."""
+        if state["step"] < 8:
+            save(state, place)
+            return
+        usual, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, most))
+        try:
+            save(state, place)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (usual, most))
+
+    monkeypatch.setattr("model.predict_train.SAVE_EVERY_STEPS", 4)
+    monkeypatch.setattr("torch.save", saving)
+    with pytest.raises(ModelError) as caught:
+        train_predict(preset(), data, tmp_path / "out")
+    assert str(caught.value) == f"cannot write {run / STATE}: [Errno 27] File too large"
+    assert sorted(path.name for path in run.iterdir()) == [STATE, LOG]
+    assert torch.load(run / STATE, weights_only=True)["step"] == 4
+
+
+@pytest.mark.parametrize("name", ["state.tmp", LOG])
+def test_what_cannot_be_written_is_named(tmp_path: Path, data: Path, name: str) -> None:
+    (tmp_path / "out.run" / name).mkdir(parents=True)
+    with pytest.raises(ModelError, match=r"cannot write .*out\.run.*Is a directory"):
+        train_predict(preset(), data, tmp_path / "out", steps=1)
 
 
 def test_a_trained_model_says_where_it_came_from(tmp_path: Path, data: Path) -> None:

@@ -214,9 +214,14 @@ def test_a_run_of_other_settings_is_not_continued(sentences: list[str], tmp_path
 
 def test_a_damaged_state_is_reported(sentences: list[str], tmp_path: Path) -> None:
     train_on_projection(tiny(), sentences, tmp_path / "embed")
-    (tmp_path / "embed.run" / STATE).write_bytes(b"nothing")
+    state = tmp_path / "embed.run" / STATE
+    state.write_bytes(b"nothing")
     with pytest.raises(ModelError, match="cannot read the unfinished run"):
         train_on_projection(tiny(), sentences, tmp_path / "embed")
+    torch.save({"settings": tmp_path}, state)  # torch refuses paths, in many lines
+    with pytest.raises(ModelError, match="cannot read the unfinished run") as caught:
+        train_on_projection(tiny(), sentences, tmp_path / "embed")
+    assert "\n" not in str(caught.value)
 
 
 def test_tiny_trains_from_a_folder_without_a_teacher(sentences: list[str], tmp_path: Path) -> None:

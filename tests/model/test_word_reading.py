@@ -101,8 +101,7 @@ def cut(length: int, lengths: list[int]) -> list[slice]:
 # --------------------------------------------------------------------------------------------------- read alike
 def test_shapes_are_those_of_the_trained_network(network: WordLevels) -> None:
     shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    listed = weight_shapes(CONFIG)
-    assert {name: shapes[name] for name in listed} == listed
+    assert weight_shapes(CONFIG) == shapes
 
 
 @settings(deadline=None, max_examples=60)
