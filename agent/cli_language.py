@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -47,6 +48,8 @@ def generate(
     session: Session = context.obj
     if not 0 < top_p <= 1:
         raise ConfigError(f"--top-p {top_p}: not above 0 and at most 1")
+    if not math.isfinite(temperature):
+        raise ConfigError(f"--temperature {temperature}: not finite")
     model = load_language_model(
         language_models.language_folder(session.settings.model.language, session.home)
     )

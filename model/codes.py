@@ -19,8 +19,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from model.checkpoint import Arrays
-
 Ids = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
@@ -99,32 +97,6 @@ class Codes:
                 found[part, at] = (held[part] @ self.letters.T).argmax(axis=1)
             held = held[:, back]
         return found
-
-    def arrays(self) -> Arrays:
-        """Everything, by name, for a checkpoint."""
-        named: Arrays = {
-            name: getattr(self, name) for name in ("letters", "order", "mean", "inward", "outward")
-        }
-        return named | {f"encoder.{at}": weights for at, weights in enumerate(self.encoder)}
-
-    @classmethod
-    def of_arrays(cls, arrays: Arrays, *, chars: int, kind: CodeKind) -> Codes:
-        """What `arrays` gave.
-
-        Raises:
-            KeyError: one is missing.
-        """
-        count = sum(name.startswith("encoder.") for name in arrays)
-        return cls(
-            chars,
-            kind,
-            arrays["letters"],
-            arrays["order"],
-            arrays["mean"],
-            arrays["inward"],
-            arrays["outward"],
-            tuple(arrays[f"encoder.{at}"] for at in range(count)),
-        )
 
     def _both(self, blocks: Ids) -> FloatArray:
         told = decoder_vectors(blocks, self.letters, self.order)

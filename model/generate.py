@@ -13,6 +13,7 @@ Shapes: L characters of a block.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -61,7 +62,8 @@ class Writing:
 
     def __post_init__(self) -> None:
         """Refuse what makes no text."""
-        if self.chars < 0 or self.temperature < 0 or not 0 < self.top_p <= 1:
+        is_finite = math.isfinite(self.temperature) and math.isfinite(self.least_share)
+        if self.chars < 0 or not is_finite or self.temperature < 0 or not 0 < self.top_p <= 1:
             raise ValueError(f"nothing can be written so: {self}")
 
 
@@ -158,8 +160,9 @@ class _Writer:
         """The next character, from the scores of all, (1, V)."""
         if not self.writing.temperature:
             return int(scores[0].argmax())
-        logs = scores[0].astype(np.float64) / self.writing.temperature
-        shares = np.exp(logs - logs.max())
+        logs = scores[0].astype(np.float64)
+        with np.errstate(over="ignore"):  # the colder, the nearer to the likeliest alone
+            shares = np.exp((logs - logs.max()) / self.writing.temperature)
         shares[_is_unlikely(shares / shares.sum(), self.writing.top_p)] = 0
         return int(self.random.choice(len(shares), p=shares / shares.sum()))
 

@@ -197,11 +197,6 @@ def generate(
     return ids
 
 
-def loss_nats(gpt: Gpt, ids: Ids) -> float:
-    """Mean nats a character over a text that is cut into stretches of the block size, see `text_nats`."""
-    return text_nats(gpt, ids, window=gpt.config.block_size)
-
-
 @torch.no_grad()
 def text_nats(scores: Scores, ids: Ids, *, window: int, stride: int | None = None) -> float:
     """Mean loss over a text, nats a character; each character but the first counts once.

@@ -11,14 +11,11 @@ Shapes: N values, K blocks of values (N / 64, rounded up), G groups of scales (K
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
-
-from model.checkpoint import Arrays
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -48,7 +45,6 @@ MIDDLES = (LEVELS[1:] + LEVELS[:-1]) / 2
 PAIRS = np.stack((np.repeat(LEVELS, 16), np.tile(LEVELS, 16)), axis=1)
 """float32 (256, 2): the two levels of every byte, the left one in its upper half."""
 
-_SCALES, _STEPS, _MEAN, _SHAPE = ".nf4_scales", ".nf4_steps", ".nf4_mean", ".nf4_shape"
 _BLOCKS_AT_ONCE = 8192
 
 
@@ -131,53 +127,3 @@ def bits_per_value(tensor: NF4Tensor) -> float:
     """What is stored, the shape excepted, in bits by values; blocks that are not full cost more."""
     parts = (tensor.codes, tensor.scales, tensor.steps, tensor.mean)
     return 8 * sum(part.nbytes for part in parts) / math.prod(tensor.shape)
-
-
-def nf4_arrays(name: str, tensor: NF4Tensor) -> Arrays:
-    """A tensor as arrays of a checkpoint, each named by the tensor's name and a suffix."""
-    return {
-        name: tensor.codes,
-        name + _SCALES: tensor.scales,
-        name + _STEPS: tensor.steps,
-        name + _MEAN: tensor.mean,
-        name + _SHAPE: np.array(tensor.shape, np.int64),
-    }
-
-
-def nf4_names(arrays: Mapping[str, object]) -> list[str]:
-    """The tensors that a checkpoint keeps in NF4, in the order of the checkpoint."""
-    return [name.removesuffix(_SHAPE) for name in arrays if name.endswith(_SHAPE)]
-
-
-def nf4_tensor(arrays: Arrays, name: str) -> NF4Tensor:
-    """A tensor from what `nf4_arrays` gave; other arrays may stand beside.
-
-    Raises:
-        ValueError: an array is missing, or the arrays are not those of one tensor.
-    """
-    missing = [
-        it
-        for it in (name, *(name + end for end in (_SCALES, _STEPS, _MEAN, _SHAPE)))
-        if it not in arrays
-    ]
-    if missing:
-        raise ValueError(f"{name} is not stored in NF4: {missing[0]} is missing")
-    codes, scales = arrays[name], arrays[name + _SCALES]
-    steps, mean, shape = arrays[name + _STEPS], arrays[name + _MEAN], arrays[name + _SHAPE]
-    sides = tuple(int(side) for side in shape.reshape(-1))
-    blocks = -(-math.prod(sides) // BLOCK)
-    wanted = (
-        (codes, np.uint8, (blocks, BLOCK // 2)),
-        (scales, np.int8, (blocks,)),
-        (steps, np.float32, (-(-blocks // GROUP),)),
-        (mean, np.float32, (1,)),
-        (shape, np.int64, (len(sides),)),
-    )
-    is_whole = min(sides, default=1) > 0 and all(
-        array.dtype == dtype and array.shape == its_shape for array, dtype, its_shape in wanted
-    )
-    if not is_whole:
-        raise ValueError(f"the arrays of {name} do not fit together as NF4")
-    if not all(np.isfinite(it).all() and (it >= 0).all() for it in (steps, mean)):
-        raise ValueError(f"the scales of {name} are not finite, or below 0")
-    return NF4Tensor(codes, scales, steps, mean, sides)

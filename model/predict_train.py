@@ -32,7 +32,7 @@ from model.predict_data import NewsText, joined, read_news_text
 from model.predict_stored import language_model_config, stored_arrays
 from model.predict_sureness import block_outcomes, fit_sureness
 from model.predict_trainer import PredictTrainer
-from model.run_state import STATE, log_steps, restore_state
+from model.run_state import STATE, log_steps, restore_state, step_seconds
 from model.unit_hash import hash_of
 from model.word_levels import loss_maker, network_maker
 
@@ -90,7 +90,6 @@ def train_predict(
         ModelError: data are missing, the unfinished run has other settings or cannot be written, or a loss is not
             finite: the last saved state stays.
     """
-    began = time.perf_counter()
     run = out.with_name(out.name + ".run")
     run.mkdir(parents=True, exist_ok=True)
     preset = replace(preset, train=replace(preset.train, seed=seed))
@@ -102,6 +101,7 @@ def train_predict(
     restore_state(trainer, run / STATE, settings)
     logger.info("training started", extra={"step": trainer.step, "of": preset.train.steps})
     log = log_steps(trainer, take_steps(trainer, text), run, settings, save_every=SAVE_EVERY_STEPS)
+    seconds = step_seconds(log)
     facts = {
         "command": _command(preset),
         "commit": current_commit(),
@@ -110,8 +110,8 @@ def train_predict(
         "characters": len(text.training),
         "seed": seed,
         "train": asdict(preset.train),
-        "training_seconds": round(time.perf_counter() - began),
-        "chars_per_s": round(preset.train.texts * preset.train.chars / median_step_s(log)),
+        "training_seconds": round(sum(seconds)),  # of steps alone, of all processes that took them
+        "chars_per_s": round(preset.train.texts * preset.train.chars / statistics.median(seconds)),
         "torch": torch.__version__,
         "numpy": np.__version__,
     }
@@ -128,12 +128,6 @@ def _command(preset: PredictPreset) -> str:
     if levels_of is not LevelsOf.CHARACTERS:
         command += f" --levels-of {levels_of}"
     return command
-
-
-def median_step_s(log: Path) -> float:
-    """Seconds of a step, from the log of a run."""
-    lines = log.read_text(encoding="utf8").splitlines()
-    return statistics.median(float(json.loads(line)["seconds"]) for line in lines)
 
 
 def with_sureness(checkpoint: Checkpoint, development: Ids) -> Checkpoint:

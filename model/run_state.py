@@ -93,18 +93,43 @@ def log_steps(
         save_every: steps between two saved states; one more is saved at the end.
 
     Returns:
-        The log, one record a line; those of a run that was stopped before stay in it.
+        The log, one record a line. Those of a run that was stopped stay in it up to the step that it goes on from:
+        what was logged later is done again.
 
     Raises:
         ModelError: the state or the log cannot be written; the last saved state stays.
     """
     log = run / LOG
+    _keep(log, trainer.step)
     for record in records:
         _append(log, json.dumps(record) + "\n")
         if trainer.step % save_every == 0:
             save_state(trainer, run / STATE, settings)
     save_state(trainer, run / STATE, settings)
     return log
+
+
+def step_seconds(log: Path) -> list[float]:
+    """What each step took, from a log with a record of every step; what is done before and between is not in it."""
+    lines = log.read_text(encoding="utf8").splitlines()
+    return [float(json.loads(line)["seconds"]) for line in lines]
+
+
+def _keep(log: Path, step: int) -> None:
+    """Leave in a log, which there need not be, one record of every step up to this one: the last written.
+
+    A line that was cut short, as where the disk was full, is of a step that is done again.
+    """
+    kept: dict[int, str] = {}
+    try:
+        for line in log.read_text(encoding="utf8").splitlines() if log.exists() else ():
+            with contextlib.suppress(json.JSONDecodeError):
+                kept[json.loads(line)["step"]] = line + "\n"
+        draft = log.with_suffix(".tmp")
+        draft.write_text("".join(kept[at] for at in sorted(kept) if at <= step), encoding="utf8")
+        draft.replace(log)
+    except OSError as exc:
+        raise ModelError(f"cannot write {log}: {exc}") from exc
 
 
 def _append(path: Path, line: str) -> None:

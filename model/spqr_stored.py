@@ -94,11 +94,6 @@ def stored_bits(matrix: SpqrMatrix) -> int:
     return 8 * sum(array.nbytes for array in pack_matrix("", matrix).values())
 
 
-def average_bits(matrix: SpqrMatrix) -> float:
-    """Bits stored for each weight."""
-    return stored_bits(matrix) / matrix.codes.size
-
-
 def nominal_bits(bits: int, *, outlier_share: float) -> float:
     """Bits a weight as published: without what is stored once a row, a column or a matrix.
 

@@ -25,7 +25,7 @@ from model.level_config import LevelConfig, LevelsOf
 from model.predict_config import UNSET, PredictPreset, PredictTrainConfig
 from model.predict_train import PredictText, split_text, trainer_of
 from model.predict_trainer import PredictTrainer
-from model.run_state import STATE, log_steps, restore_state
+from model.run_state import STATE, log_steps, restore_state, step_seconds
 from model.timing import describe_machine
 
 TEXT = "train/lm/tinyshakespeare.txt.xz"
@@ -72,7 +72,7 @@ def main() -> None:
         "text": {"file": TEXT, "digest": text.digest},
         "preset": asdict(preset),
         "params": sum(each.numel() for each in trainer.network.parameters()),
-        "training_seconds": round(sum(each["seconds"] for each in records)),
+        "training_seconds": round(sum(step_seconds(log))),
         "curve": {each["step"]: each["nats"] for each in records if "nats" in each},
         "nats": cut_nats(trainer, text),
         "experience_s": at_run_time.pop("experience_s"),

@@ -58,6 +58,9 @@ def test_what_makes_no_text_is_said_in_a_line(tmp_path: Path, folder: Path) -> N
     done = run(tmp_path, "generate", "--top-p", "0", folder=folder)
     assert done.returncode == 2
     assert done.stderr == "tidings: --top-p 0.0: not above 0 and at most 1\n"
+    done = run(tmp_path, "generate", "--temperature", "inf", folder=folder)
+    assert done.returncode == 2
+    assert done.stderr == "tidings: --temperature inf: not finite\n"
 
 
 def test_what_is_asked_for_is_what_is_done(tmp_path: Path, folder: Path) -> None:

@@ -93,13 +93,6 @@ def test_the_same_seed_gives_the_same_codes_and_another_others() -> None:
     assert not np.allclose(first.encode(everything), other.encode(everything), atol=0.1)
 
 
-def test_codes_come_back_from_arrays() -> None:
-    codes = pairs(CodeKind.MIDDLE)
-    again = Codes.of_arrays(codes.arrays(), chars=2, kind=CodeKind.MIDDLE)
-    np.testing.assert_array_equal(codes.encode(blocks_of(2)), again.encode(blocks_of(2)))
-    np.testing.assert_array_equal(codes.outward, again.outward)
-
-
 def test_orthonormal_codes_know_nothing_of_each_other() -> None:
     codes = single(CodeKind.ORTHONORMAL).encode(np.arange(ALPHABET)[:, None])
     np.testing.assert_array_equal(codes @ codes.T, np.eye(ALPHABET))

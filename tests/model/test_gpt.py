@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from model.alphabet import Ids
-from model.gpt import INIT_STD, Attention, Gpt, GptConfig, generate, loss_nats, text_nats
+from model.gpt import INIT_STD, Attention, Gpt, GptConfig, generate, text_nats
 from model.gpt_train import (
     BETAS,
     LARGEST_GRADIENT,
@@ -88,7 +88,7 @@ def test_first_weights_are_small_and_those_of_sums_smaller() -> None:
 def test_at_first_all_characters_are_as_likely() -> None:
     gpt = new_gpt(GptConfig.cpu(65))
     ids = np.random.default_rng(1).integers(0, 65, 2000).astype(np.uint8)
-    assert loss_nats(gpt, ids) == pytest.approx(math.log(65), abs=0.1)
+    assert text_nats(gpt, ids, window=gpt.config.block_size) == pytest.approx(math.log(65), abs=0.1)
 
 
 @pytest.mark.parametrize(
@@ -203,10 +203,6 @@ def test_every_character_of_a_text_counts_once(gpt: Gpt, stride: int, length: in
     assert found == pytest.approx(np.mean(costs), abs=1e-5)
 
 
-def test_texts_are_cut_into_stretches_of_the_block_size(gpt: Gpt) -> None:
-    assert loss_nats(gpt, TEXT) == text_nats(gpt, TEXT, window=8, stride=8)
-
-
 @pytest.mark.parametrize(("length", "stride"), [(1, 8), (40, 9), (40, 0)])
 def test_texts_and_strides_that_leave_something_out_are_refused(
     gpt: Gpt, length: int, stride: int
@@ -291,7 +287,7 @@ def test_it_learns_a_text_that_repeats_itself() -> None:
     gpt = new_gpt()
     losses = [taken.loss_nats for taken in take_steps(gpt, replace(TRAIN, steps=120), text)]
     assert losses[0] == pytest.approx(math.log(V), abs=0.2)
-    assert loss_nats(gpt.eval(), text) < 0.1
+    assert text_nats(gpt.eval(), text, window=gpt.config.block_size) < 0.1
     written = generate(gpt, torch.tensor([[1, 4]]), 12, temperature=0)[0]
     assert written.tolist() == text[:14].tolist()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -246,12 +247,30 @@ def test_a_prompt_longer_than_the_window_is_read(model: LanguageModel) -> None:
     assert write_on(model, "", Writing(9)).text == write_on(model, BEGINNING, Writing(9)).text
 
 
+@pytest.mark.parametrize("temperature", [5e-324, 1e-320, 1e-3])
+def test_the_coldest_text_is_the_likeliest(model: LanguageModel, temperature: float) -> None:
+    cold = write_on(model, "the", Writing(40, temperature=temperature))
+    assert cold.text == write_on(model, "the", Writing(40, Climb.PLAIN)).text
+
+
 @pytest.mark.parametrize(
-    ("chars", "temperature", "top_p"), [(-1, 0, 1), (5, -0.1, 1), (5, 0, 0.0), (5, 0, 1.1)]
+    ("chars", "temperature", "top_p", "least_share"),
+    [
+        (-1, 0, 1, 0.3),
+        (5, -0.1, 1, 0.3),
+        (5, math.nan, 1, 0.3),
+        (5, math.inf, 1, 0.3),
+        (5, 0, 0.0, 0.3),
+        (5, 0, 1.1, 0.3),
+        (5, 0, math.nan, 0.3),
+        (5, 0, 1, math.nan),
+    ],
 )
-def test_what_makes_no_text_is_refused(chars: int, temperature: float, top_p: float) -> None:
+def test_what_makes_no_text_is_refused(
+    chars: int, temperature: float, top_p: float, least_share: float
+) -> None:
     with pytest.raises(ValueError, match="nothing can be written so"):
-        Writing(chars, temperature=temperature, top_p=top_p)
+        Writing(chars, temperature=temperature, top_p=top_p, least_share=least_share)
 
 
 # ----------------------------------------------------------------------------------------------------- sureness

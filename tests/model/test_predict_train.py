@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import json
+import os
 import resource
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,6 +29,8 @@ from model.predict_train import train_predict
 from model.predict_trainer import PredictTrainer
 from model.run_state import LOG, STATE
 from tests.model.language_models import FEW_BLOCKS, PRESET, predict_text, trained, write_news
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -86,6 +95,88 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     models = [load_language_model(tmp_path / name) for name in ("whole", "parts")]
     assert models[0].hash == models[1].hash
     assert models[0].stored.levels.levels_of is levels_of
+
+
+def seldom(patch: pytest.MonkeyPatch) -> None:
+    """Save a state every four steps, look at other text every three."""
+    patch.setattr("model.predict_train.SAVE_EVERY_STEPS", 4)
+    patch.setattr("model.predict_train.LOOK_EVERY_STEPS", 3)
+
+
+def train_until_killed(data: str, out: str, threads: str) -> None:
+    """Train in a process of its own, which is killed when the state of step 8 is half written."""
+    save, draft = torch.save, Path(f"{out}.run") / "state.tmp"
+
+    def saving(state: dict[str, Any], place: Any) -> None:
+        if state["step"] == 8:
+            whole = io.BytesIO()
+            save(state, whole)
+            draft.write_bytes(whole.getvalue()[: len(whole.getvalue()) // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
+        save(state, place)
+
+    torch.set_num_threads(int(threads))  # as many as where it goes on: sums are rounded alike
+    patch = pytest.MonkeyPatch()
+    seldom(patch)
+    patch.setattr("model.codes.SAMPLED_BLOCKS", FEW_BLOCKS)
+    patch.setattr("torch.save", saving)
+    train_predict(preset(), Path(data), Path(out))
+
+
+def curve(log: Path) -> list[dict[str, Any]]:
+    """All that a log tells of a run but how long it took."""
+    lines = [json.loads(line) for line in log.read_text(encoding="utf8").splitlines()]
+    return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
+
+
+def test_a_killed_run_ends_as_one_that_was_not(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seldom(monkeypatch)
+    whole = train_predict(preset(), data, tmp_path / "whole")
+    code = (
+        f"import sys; from {__name__} import train_until_killed; train_until_killed(*sys.argv[1:])"
+    )
+    arguments = [str(data), str(tmp_path / "killed"), str(torch.get_num_threads())]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, timeout=120, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    run = tmp_path / "killed.run"
+    assert len(curve(run / LOG)) == 8
+    with (run / LOG).open("a", encoding="utf8") as log:
+        log.write('{"step": 9, "bi')
+    killed = train_predict(preset(), data, tmp_path / "killed")
+    assert curve(killed) == curve(whole)
+    assert [line["step"] for line in curve(whole) if "development" in line] == [3, 6, 9, 12]
+    hashes = [load_language_model(tmp_path / name).hash for name in ("whole", "killed")]
+    assert hashes[0] == hashes[1]
+    assert sorted(path.name for path in run.iterdir()) == [STATE, LOG]
+
+
+def test_seconds_of_training_are_those_of_all_steps(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stopped(Exception):
+        pass
+
+    def looking(trainer: PredictTrainer, text: Ids) -> list[dict[str, float]]:
+        if trainer.step == 6:
+            raise Stopped
+        return []
+
+    clock = itertools.count(step=50)
+    time = SimpleNamespace(perf_counter=lambda: next(clock))
+    monkeypatch.setattr("model.predict_train.time", time)
+    seldom(monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr(PredictTrainer, "evaluate", looking)
+        with pytest.raises(Stopped):
+            train_predict(preset(), data, tmp_path / "out")
+    train_predict(preset(), data, tmp_path / "out")
+    meta = json.loads((tmp_path / "out" / "meta.json").read_text(encoding="utf8"))
+    assert meta["training_seconds"] == 12 * 50
+    assert meta["chars_per_s"] == round(4 * 64 / 50)
 
 
 def test_another_run_is_not_taken_up(tmp_path: Path, data: Path) -> None:

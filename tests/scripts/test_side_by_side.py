@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from model.gpt import Scores
 from model.level_config import LevelConfig
@@ -21,6 +22,7 @@ from model.predict_train import PROBED, UNPLANNED, UNSETTLED, PredictText, steps
 from scripts import side_by_side
 from scripts.side_by_side import (
     NANOGPT,
+    NEWS,
     OURS,
     TEXT,
     draw,
@@ -56,11 +58,8 @@ def text(folder: Path) -> PredictText:
     return read_text(folder / TEXT)
 
 
-@pytest.fixture(params=["characters", "words"])
-def report(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> dict[str, Any]:
-    """Of a whole run, with small levels."""
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> dict[str, Any]:
+    """The report of a whole run, with small levels."""
     monkeypatch.setattr(side_by_side, "LEVELS", LEVELS)
     monkeypatch.setattr(side_by_side, "TRAIN", TRAIN)
     monkeypatch.setattr(side_by_side, "GENERATED", 8)
@@ -70,11 +69,17 @@ def report(
     out = folder / "report.json"
     arguments = ["--data", str(folder), "--out", str(out), "--plot", str(folder / "plot.png")]
     arguments += ["--seconds-limit", str(SECONDS), "--threads", "1", "--seed", "3"]
-    arguments += ["--levels-of", request.param]
-    monkeypatch.setattr("sys.argv", ["side_by_side.py", *arguments])
+    monkeypatch.setattr("sys.argv", ["side_by_side.py", *arguments, *more])
     main()
     found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
     return found
+
+
+@pytest.fixture(params=["characters", "words"])
+def report(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> dict[str, Any]:
+    return run(folder, monkeypatch, "--levels-of", request.param)
 
 
 def test_a_run_reports_both(report, folder, text, capsys) -> None:
@@ -104,13 +109,37 @@ def test_a_run_reports_both(report, folder, text, capsys) -> None:
     assert (folder / "plot.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_same_report_is_the_same_picture(tmp_path) -> None:
+def invented_report(file: str, **more: float) -> dict[str, Any]:
     curve = [{"step": at, "seconds": 2.0**at, "val_nats": 4.0 - at / 3} for at in range(5)]
     of_each = {"val_nats": 2.7, "curve": curve}
-    report = {"published_nats": 1.88, "models": {NANOGPT: of_each, OURS: of_each}}
+    return {"text": {"file": file}, "models": {NANOGPT: of_each, OURS: of_each}, **more}
+
+
+def test_the_same_report_is_the_same_picture(tmp_path) -> None:
     for name in ("one.png", "other.png"):
-        draw(report, tmp_path / name)
+        draw(invented_report(TEXT, published_nats=1.88), tmp_path / name)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "other.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("report", "title", "lines"),
+    [
+        (invented_report(TEXT, published_nats=1.88), "Tiny Shakespeare", [1.88]),
+        (invented_report(NEWS), "News to 2024", []),
+    ],
+)
+def test_a_picture_says_what_was_read(
+    tmp_path, monkeypatch, report: dict[str, Any], title: str, lines: list[float]
+) -> None:
+    figures: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: figures.append(figure))
+    draw(report, tmp_path / "plot.png")
+    (axes,) = figures[0].axes
+    assert axes.get_title() == f"{title}, the same cores and seconds"
+    dashed = [line for line in axes.get_lines() if line.get_linestyle() == "--"]
+    assert [np.asarray(line.get_ydata()).tolist() for line in dashed] == [
+        [each, each] for each in lines
+    ]
 
 
 def test_looks_are_ever_further_apart_and_one_is_at_the_end(text) -> None:
@@ -195,3 +224,7 @@ def test_news_can_take_the_place_of_the_play(tmp_path, monkeypatch) -> None:
     text = side_by_side.read_news(write_news(tmp_path))
     assert len(text.training) > len(text.development) > 500
     assert text.alphabet.text(text.development).startswith("Report")
+    report = run(tmp_path, monkeypatch, "--news")
+    assert report["text"]["file"] == NEWS
+    assert "published_nats" not in report
+    assert report["command"].endswith("--threads 1 --news --seconds-limit 0.3")
