@@ -30,6 +30,8 @@ Ids = npt.NDArray[np.int64]
 UNITS = "units.weight"
 CODES, BIAS = "codes.0", "bias"
 _NETWORK, _LOSS = "network.", "loss."
+_SMALL = (np.dtype(np.int8), np.dtype(np.uint8))
+"""What rows of small integers are stored as; each has its scales beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,8 @@ def _whole_array(arrays: Arrays, name: str, shape: tuple[int, ...]) -> FloatArra
         values = restored_array(arrays, name)
     except KeyError as exc:
         raise ValueError(f"{name} is missing") from exc
+    if name in arrays and arrays[name].dtype in _SMALL and name + SCALES not in arrays:
+        raise ValueError(f"{name}{SCALES} is missing")
     if values.shape != shape:
         raise ValueError(f"{name} is {values.shape}, not {shape}")
     if not np.isfinite(values).all():

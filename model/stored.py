@@ -28,8 +28,6 @@ def restored_array(arrays: Mapping[str, Stored], name: str) -> FloatArray:
         return restore_matrix(unpack_matrix(name, arrays))
     values, scales = arrays[name], arrays.get(name + SCALES)
     if scales is None:
-        if values.dtype in (np.int8, np.uint8):
-            raise ValueError(f"{name}{SCALES} is missing")
         return np.asarray(values, dtype=np.float32)
     bits = 4 if values.dtype == np.uint8 else 8
     try:
