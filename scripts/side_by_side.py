@@ -58,6 +58,7 @@ TRAINING_SHARE = 0.9
 NEWS_ARTICLES, LEAST = 1_000, 200
 """Of each kind of files, where news is read; how often a character occurs that has an id of its own."""
 REPORT = Path(__file__).resolve().parent / "reports" / "side_by_side.json"
+NEWS_REPORT = REPORT.with_name("side_by_side_news.json")
 PUBLISHED_NATS = {TEXT: 1.88}
 """Of the same training on the same text, on 15,360 random characters: nanoGPT's README."""
 
@@ -106,7 +107,8 @@ def main() -> None:
     preset = preset.with_levels_of(LevelsOf(options.levels_of))
     limits = Limits(options.seed, options.seconds_limit)
     report = _head(options, text) | compare(text, limits, preset)
-    options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    out = options.out or (NEWS_REPORT if options.news else REPORT)
+    out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     if options.plot:
         draw(report, options.plot)
     for name, found in report["models"].items():
@@ -332,7 +334,7 @@ def _head(options: argparse.Namespace, text: PredictText) -> Found:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="the data folder")
-    parser.add_argument("--out", type=Path, default=REPORT, help="where the report goes")
+    parser.add_argument("--out", type=Path, help="default: among the reports, by the text")
     parser.add_argument("--plot", type=Path, help="where a picture of both curves goes")
     parser.add_argument(
         "--seconds-limit",
