@@ -107,6 +107,8 @@ def training_set() -> TrainingSet:
     )
 
 
+# torch warns of more workers than cores; on a machine with one the steps are the same.
+@pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
 @pytest.mark.parametrize("window", [None, 16])
 def test_steps_made_by_workers_are_those_made_at_once(
     training_set: TrainingSet, window: int | None
