@@ -159,7 +159,7 @@ def adapt_linear_layers(network: nn.Module, config: LoraConfig, *, seed: int) ->
         seed: of the random weights.
 
     Raises:
-        ValueError: there is no linear layer in it.
+        ValueError: there is no linear layer in it, or one's weight cannot be put into NF4 where that is asked for.
     """
     generator = torch.Generator().manual_seed(seed)
     places = {

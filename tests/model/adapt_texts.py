@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
 
 from model.adapt import AdaptConfig
+from model.adapt_text import AdaptText
 from tests.model.language_models import DEEDS, NAMES, THINGS
 
 NEW_NAMES = (*NAMES, "Tomas Hrud", "the harbour guild", "Ines Baldor", "a ferry captain")
@@ -46,3 +48,9 @@ def noise(characters: str, count: int = 120) -> list[str]:
     """Articles of random characters."""
     rng = np.random.default_rng(3)
     return ["".join(rng.choice(list(characters.replace("\n", "")), 600)) for _ in range(count)]
+
+
+@functools.cache
+def text() -> AdaptText:
+    """New reports to learn from, after older ones."""
+    return AdaptText.of(new_reports(), older_reports())

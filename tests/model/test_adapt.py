@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 import itertools
 from dataclasses import replace
 from pathlib import Path
@@ -35,15 +34,10 @@ from model.mapped_adam import LIVE
 from model.predict import LanguageModel, load_language_model
 from model.predict_stored import UNITS, restore_model
 from model.quantize import SCALES
-from tests.model.adapt_texts import CONFIG, new_reports, noise, older_reports
+from tests.model.adapt_texts import CONFIG, new_reports, noise, older_reports, text
 from tests.model.language_models import checkpoint, invented_text
 
 SHORT = replace(CONFIG, steps=3)
-
-
-@functools.cache
-def text() -> AdaptText:
-    return AdaptText.of(new_reports(), older_reports())
 
 
 @pytest.fixture(scope="module")

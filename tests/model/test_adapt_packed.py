@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import pytest
 
 from model.adapt import Adapted, Adapter, adapt, stretches
 from model.adapt_judge import judge
-from model.adapt_text import AdaptText
 from model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.lora import AdaptedLinear
 from model.predict import LanguageModel
@@ -19,15 +17,10 @@ from model.predict_stored import restore_model
 from model.quantize import LARGEST, SCALES
 from model.spqr_stored import HEAD
 from model.stored import array_name, restored_arrays
-from tests.model.adapt_texts import CONFIG, new_reports, older_reports
+from tests.model.adapt_texts import CONFIG, text
 from tests.model.language_models import checkpoint, packed_checkpoint
 
 STEPS = 10
-
-
-@functools.cache
-def text() -> AdaptText:
-    return AdaptText.of(new_reports(), older_reports())
 
 
 @pytest.fixture(scope="module")
